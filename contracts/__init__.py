@@ -1,0 +1,1 @@
+"""What crosses between parts: events, the batch codec, names, settings. Imports nothing of ours."""

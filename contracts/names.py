@@ -1,0 +1,20 @@
+"""Names that more than one part must agree on: topics, headers, tables, jobs. Each is written once, here."""
+
+from typing import Final
+
+# Kafka topics (the topic names are settings; these are their defaults and the keys of `settings.topics`).
+USER_TAGS: Final = "user-tags"
+SERIES: Final = "series"
+DEAD_LETTERS: Final = "dead-letters"
+
+# Kafka record headers.
+INGESTED_HEADER: Final = "ingested"  # collector's clock, epoch milliseconds, ASCII decimal
+
+# ClickHouse tables, in the database `settings.clickhouse.database`.
+USER_TAGS_TABLE: Final = "user_tags"
+AGGREGATES_TABLE: Final = "aggregates_1m"
+BLOCKS_TABLE: Final = "blocks"
+MIGRATIONS_TABLE: Final = "migrations"
+
+# Flink jobs.
+DATA_JOB: Final = "data"

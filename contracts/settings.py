@@ -1,0 +1,275 @@
+"""Every port, path, size and credential is a setting, with its default here.
+
+Order of precedence: `TIDEWATCH_…` environment (nested by two underscores, `TIDEWATCH_KAFKA__PORT=9092`), then
+the YAML file named by `TIDEWATCH_CONFIG` (or `tidewatch --config`), then the defaults. An unknown setting is an
+error in both places. Secrets are `SecretStr`: printed and logged as `**********`.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from contracts import names
+
+PREFIX: Final = "TIDEWATCH_"
+CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message lists each with what is wrong."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Topic(Section):
+    """`partitions` spread a stream over the jobs' subtasks; `live` streams follow the clock and are sent ticks."""
+
+    name: str
+    partitions: int = Field(default=4, ge=1, le=128)
+    live: bool = False
+
+
+class Topics(Section):
+    user_tags: Topic = Topic(name=names.USER_TAGS)
+    series: Topic = Topic(name=names.SERIES)
+    dead_letters: Topic = Topic(name=names.DEAD_LETTERS, partitions=1)
+
+
+class Kafka(Section):
+    """`bootstrap_servers` empty: the embedded broker at host:port. `security` holds librdkafka's names."""
+
+    bootstrap_servers: str = ""
+    port: int = 9092
+    controller_port: int = 9093
+    heap_mb: int = 384
+    replication_factor: int = 1
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: SecretStr = SecretStr("")
+    max_record_bytes: int = 8_388_608
+
+
+class ClickHouse(Section):
+    """`user` owns the tables; `reader` is the read-only user that the API queries as."""
+
+    host: str = ""
+    port: int = 8123
+    native_port: int = 9000
+    database: str = "tidewatch"
+    user: str = "tidewatch"
+    password: SecretStr = SecretStr("tidewatch")
+    reader: str = "reader"
+    reader_password: SecretStr = SecretStr("reader")
+    secure: bool = False
+    memory_mb: int = 1500
+    archive_days: int = Field(default=30, ge=1)
+    aggregates_days: int = Field(default=90, ge=1)
+
+
+class Flink(Section):
+    """The session cluster. `parallelism` at most the slots of all TaskManagers."""
+
+    host: str = ""
+    port: int = 8081
+    jobmanager_port: int = 6123
+    jobmanager_metrics_port: int = 9249
+    taskmanager_metrics_port: int = 9250
+    parallelism: int = Field(default=2, ge=1)
+    slots: int = Field(default=4, ge=1)
+    jobmanager_mb: int = 1024
+    taskmanager_mb: int = 2560
+    taskmanager_off_heap_mb: int = 256
+    checkpoint_seconds: float = Field(default=10, gt=0)
+    checkpoint_dir: str = ""  # empty: below state_dir
+    savepoint_dir: str = ""
+    state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
+    python: str = ""  # empty: the interpreter that submits
+    bundle_size: int = 1000
+    bundle_milliseconds: int = 50
+
+
+class Profiles(Section):
+    """Where profiles are kept; `keep` of each list (the contract shows 200 of them)."""
+
+    kind: Literal["lmdb", "redis"] = "lmdb"
+    path: str = ""  # empty: below state_dir
+    map_size_gb: int = 64
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    keep: int = Field(default=256, ge=200)
+
+
+class Api(Section):
+    """The HTTP API. `tokens` empty: no authentication, allowed on loopback only."""
+
+    port: int = 8080
+    workers: int = Field(default=1, ge=1)
+    threads: int = Field(default=8, ge=1)  # of the Flask app
+    queue: int = Field(default=64, ge=1)  # calls of the Flask app that may wait for a thread
+    tokens: list[SecretStr] = []
+    linger_milliseconds: float = Field(default=4, ge=0)
+    batch_lines: int = Field(default=500, ge=1)
+    bulk_rows: int = Field(default=5000, ge=1)
+    max_body_bytes: int = 16_777_216  # after decompression
+    buffer_bytes: int = 67_108_864  # of what waits for the broker
+    breaker_seconds: float = Field(default=1.5, gt=0)
+    delivery_timeout_seconds: float = Field(default=10, gt=0)
+    max_range_minutes: int = Field(default=1440, ge=10)
+
+
+class Jobs(Section):
+    """Clocks and bounds of the Flink jobs' operators, in seconds and bytes."""
+
+    archive_seconds: float = Field(default=1, gt=0)
+    aggregates_seconds: float = Field(default=4, gt=0)
+    profiles_seconds: float = Field(default=0.5, gt=0)
+    buffer_bytes: int = 33_554_432  # a partition's backlog in state before its operator pushes back
+    flush_bytes: int = 4_194_304  # flushed or folded at once when a partition's buffer holds this much
+    series_shards: int = Field(default=2, ge=1, le=128)
+    watermark_delay_seconds: int = 5
+    idle_seconds: int = 2
+    series_lateness_minutes: int = 60
+
+
+class Supervisor(Section):
+    """The process that keeps the embedded parts alive; its own health and metrics port."""
+
+    port: int = 8090
+    start_timeout_seconds: float = 120
+    stop_timeout_seconds: float = 20
+    nice: int = Field(default=5, ge=0, le=19)  # of Flink and ClickHouse, so that answers stay fast
+
+
+Part = Literal["kafka", "clickhouse", "flink", "api"]
+
+
+class Settings(BaseSettings):
+    """All settings; `load()` reads them, `effective(settings)` shows them with secrets masked."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    state_dir: Path = Path("var/state")
+    host: str = "127.0.0.1"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    embedded: list[Part] = ["kafka", "clickhouse", "flink", "api"]  # parts that `tidewatch up` runs itself
+    topics: Topics = Topics()
+    kafka: Kafka = Kafka()
+    clickhouse: ClickHouse = ClickHouse()
+    flink: Flink = Flink()
+    profiles: Profiles = Profiles()
+    api: Api = Api()
+    jobs: Jobs = Jobs()
+    supervisor: Supervisor = Supervisor()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what `load` passes in, which came from the file."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _wide_binding_demands_tokens(self) -> "Settings":
+        if "api" in self.embedded and not _is_loopback(self.host) and not self.api.tokens:
+            raise ValueError(f"host {self.host} is reachable from outside: set api.tokens, or host to 127.0.0.1")
+        return self
+
+    # What the rest of the code asks for, so that "empty means embedded" is decided in one place.
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.kafka.bootstrap_servers or f"{self.host}:{self.kafka.port}"
+
+    @property
+    def clickhouse_host(self) -> str:
+        return self.clickhouse.host or self.host
+
+    @property
+    def flink_host(self) -> str:
+        return self.flink.host or self.host
+
+    @property
+    def state_path(self) -> Path:
+        return self.state_dir.absolute()
+
+    @property
+    def profiles_path(self) -> Path:
+        return Path(self.profiles.path or self.state_path / "profiles")
+
+    @property
+    def checkpoint_dir(self) -> str:
+        return self.flink.checkpoint_dir or (self.state_path / "flink" / "checkpoints").as_uri()
+
+    @property
+    def savepoint_dir(self) -> str:
+        return self.flink.savepoint_dir or (self.state_path / "flink" / "savepoints").as_uri()
+
+
+def load(path: str | Path | None = None, **overrides: Any) -> Settings:
+    """The effective settings; SettingsError lists every setting that is unknown or out of bounds.
+
+    `overrides` are top-level settings that win over the file, not over the environment.
+    """
+    source = path or os.environ.get(CONFIG_VARIABLE)
+    values = _read_yaml(Path(source)) if source else {}
+    _refuse_unknown_variables()
+    try:
+        return Settings(**{**values, **overrides})
+    except ValidationError as error:
+        problems = [f"  {'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+        raise SettingsError("\n".join(["settings are not usable:", *problems])) from None
+
+
+def effective(settings: Settings) -> str:
+    """The settings as YAML, secrets masked."""
+    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"settings file {path} is not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"settings file {path} must hold a mapping of settings")
+    return values
+
+
+def _refuse_unknown_variables() -> None:
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
+            path = variable.removeprefix(PREFIX).lower().split("__")
+            if not _exists(Settings, path):
+                raise SettingsError(f"unknown setting in the environment: {variable} (tidewatch config lists all)")
+
+
+def _exists(model: type[BaseModel], path: list[str]) -> bool:
+    field = model.model_fields.get(path[0])
+    if field is None or len(path) == 1:
+        return field is not None
+    inner = field.annotation
+    return isinstance(inner, type) and issubclass(inner, BaseModel) and _exists(inner, path[1:])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
