@@ -68,6 +68,9 @@ class ClickHouse(Section):
     password: SecretStr = SecretStr("tidewatch")
     reader: str = "reader"
     reader_password: SecretStr = SecretStr("reader")
+    reader_seconds: int = Field(default=30, ge=1)  # at most, of one query
+    reader_memory_mb: int = Field(default=500, ge=50)  # at most, of one query
+    reader_rows: int = Field(default=1_000_000, ge=1)  # at most, of one answer
     secure: bool = False
     memory_mb: int = 1500
     archive_days: int = Field(default=30, ge=1)
@@ -83,6 +86,7 @@ class Flink(Section):
     jobmanager_metrics_port: int = 9249
     taskmanager_metrics_port: int = 9250
     parallelism: int = Field(default=2, ge=1)
+    max_parallelism: int = Field(default=128, ge=1, le=32768)  # fixed for the life of the state
     slots: int = Field(default=4, ge=1)
     jobmanager_mb: int = 1024
     taskmanager_mb: int = 2560
@@ -94,6 +98,8 @@ class Flink(Section):
     python: str = ""  # empty: the interpreter that submits
     bundle_size: int = 1000
     bundle_milliseconds: int = 50
+    deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, a first checkpoint
+    ship_requirements: bool = False  # workers install what jobs need first: for clusters not made of our image
 
 
 class Profiles(Section):
@@ -101,7 +107,8 @@ class Profiles(Section):
 
     kind: Literal["lmdb", "redis"] = "lmdb"
     path: str = ""  # empty: below state_dir
-    map_size_gb: int = 64
+    map_size_gb: int = 64  # the most the LMDB file may grow to; costs nothing until used
+    sync: bool = False  # LMDB: each commit waits for the disk, which a power cut (not a kill) needs
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     keep: int = Field(default=256, ge=200)
 
@@ -157,7 +164,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
     )
 
+    home: Path = Path()  # what relative folders start from; `tidewatch` sets it to its checkout
     state_dir: Path = Path("var/state")
+    tools_dir: Path = Path("var/tools")  # jars that the set-up fetched
     host: str = "127.0.0.1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     embedded: list[Part] = ["kafka", "clickhouse", "flink", "api"]  # parts that `tidewatch up` runs itself
@@ -195,6 +204,17 @@ class Settings(BaseSettings):
         return self.kafka.bootstrap_servers or f"{self.host}:{self.kafka.port}"
 
     @property
+    def kafka_client(self) -> dict[str, str]:
+        """How a librdkafka client reaches the broker."""
+        kafka = self.kafka
+        options = {"bootstrap.servers": self.bootstrap_servers, "security.protocol": kafka.security_protocol}
+        if kafka.sasl_mechanism:
+            options["sasl.mechanism"] = kafka.sasl_mechanism
+            options["sasl.username"] = kafka.sasl_username
+            options["sasl.password"] = kafka.sasl_password.get_secret_value()
+        return options
+
+    @property
     def clickhouse_host(self) -> str:
         return self.clickhouse.host or self.host
 
@@ -204,7 +224,11 @@ class Settings(BaseSettings):
 
     @property
     def state_path(self) -> Path:
-        return self.state_dir.absolute()
+        return (self.home / self.state_dir).absolute()
+
+    @property
+    def tools_path(self) -> Path:
+        return (self.home / self.tools_dir).absolute()
 
     @property
     def profiles_path(self) -> Path:

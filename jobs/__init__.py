@@ -1,0 +1,1 @@
+"""The Flink jobs: one pipeline a file, read from top to bottom: source, transform, sink."""

@@ -1,0 +1,1 @@
+"""Real Kafka, Flink and ClickHouse as child processes of one supervisor, for a laptop and for tests."""

@@ -1,6 +1,6 @@
 -- What one block of the log adds to one minute and group. Queries sum over blocks; of a key's rows the one with
 -- the highest version counts, so writing a row again, older or newer, changes nothing but for the better.
-CREATE TABLE aggregates_1m
+CREATE TABLE IF NOT EXISTS aggregates_1m
 (
     minute DateTime('UTC'),
     action LowCardinality(String),

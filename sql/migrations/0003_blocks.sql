@@ -1,5 +1,5 @@
 -- The blocks of the log: where each begins, and how far it was read. A start without state begins at a block's start.
-CREATE TABLE blocks
+CREATE TABLE IF NOT EXISTS blocks
 (
     topic_id UUID,
     partition UInt16,

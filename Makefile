@@ -1,0 +1,43 @@
+# Each target says what it does after `##`; plain `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench pin clean
+
+SETUP := infra/setup/setup.sh
+PYTHON := .venv/bin/python
+UV := uv
+
+help: ## this list
+	@echo "Tidewatch: event analytics on real Kafka, Flink and ClickHouse. Begin with \`make demo\`."
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Python environment and jars (all other targets do it by themselves)
+	@$(SETUP) runtime
+
+demo: ## the whole platform under seeded traffic, every answer checked; Ctrl-C or SECONDS=60 ends it
+	@$(SETUP) runtime
+	@./tidewatch demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: ## all tests, on real parts (ARGS="tests/unit -k times" for some)
+	@$(SETUP) dev
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: ## ruff, mypy (strict) and the import rules
+	@$(SETUP) dev
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+bench: ## benchmarks (ONLY=course for one); results are appended to var/bench/results.jsonl
+	@$(SETUP) dev
+	@ONLY=$(ONLY) $(PYTHON) -m benchmarks
+
+pin: ## renew requirements*.txt from requirements*.in, and the jars' checksums from var/tools (needs uv)
+	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header requirements.in -o requirements.txt
+	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	cd var/tools && find kafka flink -name '*.jar' -type f | LC_ALL=C sort | xargs sha256sum >../../infra/setup/jars.sha256
+
+clean: ## stop what runs and remove all that was made: state, jars, environment, caches
+	@if [ -x .venv/bin/python ]; then ./tidewatch down || true; fi
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,176 @@
+"""Takes events, joins them to records, and knows when the broker holds them.
+
+Lines that arrive within `linger_milliseconds` become one record a partition. One timer serves all partitions, so a
+quiet collector sleeps. Bounds: `buffer_bytes` of what waits, and a breaker for each partition.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Final
+
+from confluent_kafka import KafkaException
+
+from api import metrics
+from api.collect.breaker import Breaker
+from api.collect.lane import LARGEST_BATCH_BYTES, Batch, Lane, partition_of
+from api.collect.producer import LogProducer, OutRecord
+from api.problems import unavailable
+from contracts.settings import Settings
+
+Clock = Callable[[], int]  # epoch milliseconds
+
+_PROBE_SECONDS: Final = 0.2  # between looks at whether the broker is back
+_PROBE_TIMEOUT: Final = 1.0
+_TICK_SECONDS: Final = 1.0  # a live partition without events for so long is sent a tick
+_TICK_CHECK_SECONDS: Final = 0.25
+
+
+class Collector:
+    """Events into the topic `user-tags`. Used from the event loop's thread."""
+
+    def __init__(self, settings: Settings, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self._api = settings.api
+        self._topic = settings.topics.user_tags
+        self._clock = clock
+        self._loop = loop
+        self._producer = LogProducer(settings, self._topic.name, loop)
+        self._lanes = [Lane(number, Breaker(self._api.breaker_seconds)) for number in range(self._topic.partitions)]
+        self._linger = self._api.linger_milliseconds / 1000
+        self._timer: asyncio.TimerHandle | None = None
+        self._numbers = itertools.count()
+        self._buffered = 0
+        self._tasks = [loop.create_task(self._probe_forever())]
+        if self._topic.live:
+            self._tasks.append(loop.create_task(self._tick_forever()))
+
+    @property
+    def partitions(self) -> int:
+        return len(self._lanes)
+
+    def add(self, cookie: str, line: bytes, time: int, now: int) -> asyncio.Future[None]:
+        """Takes one event as a line of JSON; the future is done once the broker holds it.
+
+        Raises Problem 503 at once while the breaker is open or the buffer is full; the future raises it when the broker
+        did not answer in time: then the event may have been written, or not.
+        """
+        lane = self._lanes[partition_of(cookie, len(self._lanes))]
+        self._admit(lane, len(line))
+        future = self._loop.create_future()
+        batch = lane.batch
+        batch.add(line, time, now, future)
+        self._buffered += len(line) + 1
+        if len(batch.lines) >= self._api.batch_lines or batch.size >= LARGEST_BATCH_BYTES:
+            self._send_batch(lane)
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._linger, self._send_all)
+        return future
+
+    def add_record(self, record: OutRecord) -> asyncio.Future[None]:
+        """Sends a whole record of its own; as `add` otherwise."""
+        lane = self._lanes[record.partition]
+        self._admit(lane, len(record.value))
+        future = self._loop.create_future()
+        self._buffered += len(record.value)
+        self._send(lane, record, [future], len(record.value))
+        return future
+
+    def check(self) -> str | None:
+        """What keeps events from being taken, None when nothing does. Blocks up to 2 s: call it from another thread."""
+        try:
+            missing = self._producer.missing_partitions(timeout=2.0)
+        except KafkaException as error:
+            return f"no broker answers: {error.args[0].str()}"
+        return "; ".join(missing.values()) or None
+
+    async def close(self, timeout: float) -> None:
+        """Sends what waits and waits, `timeout` seconds at most, until the broker holds it."""
+        for task in self._tasks:
+            task.cancel()
+        self._send_all()
+        await self._loop.run_in_executor(None, self._producer.close, timeout)
+        await asyncio.sleep(0)  # lets the last acknowledgements, already handed to the loop, reach their requests
+
+    def _admit(self, lane: Lane, size: int) -> None:
+        if lane.breaker.is_open(self._loop.time()):
+            raise unavailable("the broker does not acknowledge: events are refused until it does")
+        if self._buffered + size > self._api.buffer_bytes:
+            raise unavailable("too many events wait for the broker: send again later")
+
+    def _send_all(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for lane in self._lanes:
+            if lane.batch.lines:
+                self._send_batch(lane)
+        metrics.BUFFERED_BYTES.set(self._buffered)
+
+    def _send_batch(self, lane: Lane) -> None:
+        batch: Batch = lane.take()
+        self._send(lane, batch.record(lane.partition), batch.waiting, batch.size)
+
+    def _send(self, lane: Lane, record: OutRecord, waiting: list[asyncio.Future[None]], size: int) -> None:
+        number, sent = next(self._numbers), self._loop.time()
+        lane.breaker.sent(number, sent)
+        lane.last_sent = sent
+
+        def done(error: str | None) -> None:
+            now = self._loop.time()
+            lane.breaker.settled(number, error is None, now)
+            self._buffered -= size
+            _report(record.rows, error, now - sent)
+            _settle(waiting, error)
+
+        self._producer.send(record, done)
+
+    async def _probe_forever(self) -> None:
+        """Closes breakers by itself: events are refused, so none would tell that the broker is back."""
+        while True:
+            await asyncio.sleep(_PROBE_SECONDS)
+            now = self._loop.time()
+            refusing = [lane for lane in self._lanes if lane.breaker.is_open(now)]
+            metrics.OPEN_BREAKERS.set(len(refusing))
+            metrics.BUFFERED_BYTES.set(self._buffered)
+            if refusing:
+                await self._probe(refusing)
+
+    async def _probe(self, refusing: list[Lane]) -> None:
+        look = self._producer.missing_partitions
+        try:
+            missing = await self._loop.run_in_executor(None, look, _PROBE_TIMEOUT)
+        except KafkaException:
+            return
+        for lane in refusing:
+            if lane.partition not in missing:
+                lane.breaker.answered(self._loop.time())
+
+    async def _tick_forever(self) -> None:
+        """Sends empty records to quiet partitions, so that downstream time goes on without events."""
+        while True:
+            await asyncio.sleep(_TICK_CHECK_SECONDS)
+            now = self._loop.time()
+            for lane in self._lanes:
+                if now - lane.last_sent >= _TICK_SECONDS and not lane.breaker.is_open(now):
+                    clock = self._clock()
+                    self._send(lane, OutRecord(lane.partition, b"", clock, clock, 0), [], 0)
+
+
+def _report(rows: int, error: str | None, seconds: float) -> None:
+    if error is not None:
+        metrics.DELIVERY_FAILURES.labels(error).inc()
+        return
+    metrics.DELIVERY.observe(seconds)
+    if rows:
+        metrics.BATCH_ROWS.observe(rows)
+        metrics.ACCEPTED.inc(rows)
+
+
+def _settle(waiting: list[asyncio.Future[None]], error: str | None) -> None:
+    for future in waiting:
+        if future.done():  # its request was cancelled
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(unavailable(f"the broker did not acknowledge, the event may be lost: {error}"))

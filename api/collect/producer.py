@@ -1,0 +1,177 @@
+"""The Kafka producer, with its acknowledgements brought to the event loop."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from api import metrics
+from contracts.names import INGESTED_HEADER
+from contracts.settings import Settings
+
+log: Final = structlog.get_logger()
+
+# None: acknowledged; otherwise what went wrong, as text.
+Done = Callable[[str | None], None]
+_POLL_SECONDS: Final = 0.2
+_LINGER_MS: Final = 0  # records are batches already
+
+
+class OutRecord(NamedTuple):
+    """A record to be: times in epoch milliseconds, `rows` how many events it holds."""
+
+    partition: int
+    value: bytes
+    timestamp: int
+    ingested: int
+    rows: int
+
+
+class LogProducer:
+    """Writes records to one topic, `acks=all` and idempotent. Used from the event loop's thread alone."""
+
+    def __init__(self, settings: Settings, topic: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._loop = loop
+        self._settled: deque[tuple[Done, str | None]] = deque()
+        self._woken = False
+        self._link = _Link(settings, self._on_fatal)
+
+    def send(self, record: OutRecord, done: Done) -> None:
+        """Hands the record to librdkafka; `done` is called in the loop, once, at the latest after the delivery timeout.
+
+        A record that cannot even be queued is reported in the same way.
+        """
+        try:
+            self._link.producer.produce(
+                self._topic,
+                record.value,
+                partition=record.partition,
+                timestamp=max(record.timestamp, 1),  # librdkafka takes 0 for "now"
+                headers=[(INGESTED_HEADER, b"%d" % record.ingested)],
+                on_delivery=lambda error, _message: self._on_delivery(done, error),
+            )
+        except (BufferError, KafkaException) as error:
+            reason = str(error)
+            self._loop.call_soon(done, reason)
+
+    def missing_partitions(self, timeout: float) -> dict[int, str]:
+        """The partitions that cannot be written to now, with the reason. Blocks; may be called from any thread.
+
+        Raises KafkaException when no broker answers.
+        """
+        topic = self._link.producer.list_topics(self._topic, timeout=timeout).topics[self._topic]
+        if topic.error is not None:
+            return dict.fromkeys(range(self._settings.topics.user_tags.partitions), topic.error.str())
+        missing = {}
+        for number in range(self._settings.topics.user_tags.partitions):
+            partition = topic.partitions.get(number)
+            if partition is None:
+                missing[number] = f"topic {self._topic} has no partition {number}"
+            elif partition.leader < 0:
+                missing[number] = f"partition {number} of {self._topic} has no leader"
+        return missing
+
+    def close(self, timeout: float) -> None:
+        """Blocks until what was sent is settled, or for `timeout` seconds; what is left then is given up."""
+        self._link.close(timeout)
+
+    def _on_delivery(self, done: Done, error: KafkaError | None) -> None:
+        """In the polling thread. Acknowledgements come in bursts: one wake-up of the loop takes all that are there."""
+        self._settled.append((done, None if error is None else error.str()))
+        if not self._woken:  # read after the append: whoever clears it drains afterwards
+            self._woken = True
+            self._wake(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._woken = False
+        while self._settled:
+            done, error = self._settled.popleft()
+            done(error)
+
+    def _on_fatal(self, link: "_Link", error: KafkaError) -> None:
+        """In the polling thread."""
+        log.error("producer is lost, making a new one", error=error.str())
+        self._wake(lambda: self._replace(link))
+
+    def _replace(self, lost: "_Link") -> None:
+        if self._link is lost:
+            metrics.PRODUCERS_REPLACED.inc()
+            self._link = _Link(self._settings, self._on_fatal)
+            lost.abandon()
+
+    def _wake(self, action: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(action)
+
+
+class _Link:
+    """A librdkafka producer and the thread that runs its callbacks."""
+
+    def __init__(self, settings: Settings, on_fatal: Callable[["_Link", KafkaError], None]) -> None:
+        self._on_fatal = on_fatal
+        self._stopping = threading.Event()
+        self.producer = Producer({**_configuration(settings), "error_cb": self._on_error})
+        self._thread = threading.Thread(target=self._poll, name="kafka-acknowledgements", daemon=True)
+        self._thread.start()
+
+    def close(self, timeout: float) -> None:
+        """Waits for what is in flight, then gives up the rest, whose callbacks still run."""
+        self.producer.flush(timeout)
+        self.abandon()
+        self._thread.join(timeout=1)
+
+    def abandon(self) -> None:
+        """Gives up what is in flight: its callbacks report the failure; then the thread ends."""
+        self.producer.purge()
+        self._stopping.set()
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._on_fatal(self, error)
+        else:
+            log.warning("kafka", error=error.str())
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self.producer.poll(_POLL_SECONDS)
+        self.producer.flush(1)
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    kafka = settings.kafka
+    given = {
+        "sasl.mechanism": kafka.sasl_mechanism,
+        "sasl.username": kafka.sasl_username,
+        "sasl.password": kafka.sasl_password.get_secret_value(),
+    }
+    return {
+        **{name: value for name, value in given.items() if value},
+        "bootstrap.servers": settings.bootstrap_servers,
+        "security.protocol": kafka.security_protocol,
+        "client.id": "tidewatch-api",
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": _LINGER_MS,
+        "message.max.bytes": kafka.max_record_bytes,
+        "message.timeout.ms": int(settings.api.delivery_timeout_seconds * 1000),
+        # The collector bounds what waits; librdkafka's own bound only must not be the smaller one.
+        "queue.buffering.max.kbytes": max(2 * settings.api.buffer_bytes // 1024, 65_536),
+        "queue.buffering.max.messages": 1_000_000,
+        # A broker that comes back is to be found at once, not after the defaults' backoff of up to 10 s.
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 300,
+        "retry.backoff.ms": 50,
+        "retry.backoff.max.ms": 300,
+        "socket.connection.setup.timeout.ms": 2000,
+        "topic.metadata.refresh.fast.interval.ms": 100,
+        "topic.metadata.propagation.max.ms": 3000,
+        "allow.auto.create.topics": False,
+        "compression.type": "lz4",
+        "log_level": 3,  # errors come through the callback
+    }

@@ -1,0 +1,46 @@
+"""What goes wrong in a request, as RFC 9457 problem details. Every error answer of the API is one of these."""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+RETRY_AFTER: Final = {"Retry-After": "1"}  # seconds; a broker that restarts is back within a few
+
+
+class Problem(Exception):
+    """An error answer: `kind` names it for programs, `detail` tells people what to do, `field` is what is wrong."""
+
+    CONTENT_TYPE: Final = "application/problem+json"
+
+    def __init__(
+        self, status: int, kind: str, detail: str, *, field: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.field = field
+        self.headers = headers or {}
+
+    def json(self) -> bytes:
+        """The problem document."""
+        document: dict[str, str | int] = {
+            "type": f"urn:tidewatch:problem:{self.kind}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.field:
+            document["field"] = self.field
+        return msgspec.json.encode(document)
+
+
+def invalid(field: str, reason: str) -> Problem:
+    """400: a field of the body or a parameter breaks the contract."""
+    return Problem(400, "invalid-request", f"{field}: {reason}" if field else reason, field=field)
+
+
+def unavailable(detail: str) -> Problem:
+    """503 with Retry-After: what the request needs is away or full."""
+    return Problem(503, "unavailable", detail, headers=RETRY_AFTER)

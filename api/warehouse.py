@@ -1,0 +1,78 @@
+"""Queries to ClickHouse as the read-only user, from the Flask app's threads."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+import sql
+from contracts.settings import Settings
+from stores import clickhouse
+
+# A failure sooner than this is a kept-alive connection that the server has closed in between: worth one more try.
+_AT_ONCE_SECONDS: Final = 0.5
+
+
+class WarehouseUnavailable(Exception):
+    """ClickHouse did not answer; the message says why."""
+
+
+class Warehouse:
+    """One client for all threads, connected at the first query and again after it failed."""
+
+    def __init__(self, settings: Settings, timeout: float) -> None:
+        """`timeout` in seconds, for connecting and for an answer."""
+        self._settings = settings
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+
+    def query(self, name: str, parameters: dict[str, Any] | None = None) -> list[Sequence[Any]]:
+        """The rows of the statement `sql/<name>.sql`. Raises WarehouseUnavailable."""
+        started = time.monotonic()
+        try:
+            return self._ask(name, parameters)
+        except (ClickHouseError, OSError) as error:
+            self._forget()
+            if time.monotonic() - started > _AT_ONCE_SECONDS:
+                raise WarehouseUnavailable(_reason(error)) from error
+        try:
+            return self._ask(name, parameters)
+        except (ClickHouseError, OSError) as error:
+            self._forget()
+            raise WarehouseUnavailable(_reason(error)) from error
+
+    def check(self) -> str | None:
+        """What is wrong with the link, None when nothing is."""
+        try:
+            self.query("queries/ready")
+        except WarehouseUnavailable as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._forget()
+
+    def _ask(self, name: str, parameters: dict[str, Any] | None) -> list[Sequence[Any]]:
+        return list(self._connected().query(sql.read(name), parameters).result_rows)
+
+    def _connected(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                self._client = clickhouse.connect(self._settings, reader=True, timeout=self._timeout)
+            return self._client
+
+    def _forget(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def _reason(error: Exception) -> str:
+    """The first line, without ClickHouse's stack of causes."""
+    return f"ClickHouse: {str(error).strip().splitlines()[0][:300]}" if str(error).strip() else "ClickHouse is away"

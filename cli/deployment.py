@@ -1,0 +1,92 @@
+"""Replaces a running job by new code over a savepoint, and brings the former code back when the new does not run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cli.job_start import DeployError, JobKind, Start
+from infra.flink.client import Job, check
+from infra.flink.ledger import Submission
+from infra.flink_cluster import FlinkCluster, FlinkError
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """`timeout` in seconds, for each of savepoint, submission and first checkpoint; `say` shows progress."""
+
+    cluster: FlinkCluster
+    job: JobKind
+    code: Path
+    args: list[str]
+    timeout: float
+    say: Callable[[str], None]
+
+    def run(self, running: str | None, start: Start | None) -> str:
+        """Replaces the running job (from its savepoint when `start` is None) or starts it; returns the job id."""
+        check(Job(self.job.module, self.args, self.code))
+        if running:
+            return self.replace(running, start)
+        if start is None:
+            raise ValueError("a job that does not run needs a start")
+        try:
+            return self.start(start)
+        except FlinkError as error:
+            raise DeployError(f"{error}\nNothing runs now, as before") from None
+
+    def plan(self, running: str | None, start: Start | None) -> str:
+        """What `run` would do, in words."""
+        code = f"code {self.code.stem}, arguments {' '.join(self.args)}"
+        stop = f"would stop {self.job.name} ({running}) with a savepoint, and start it" if running else "would start it"
+        return f"{stop} {start or 'from that'}: {code}"
+
+    def replace(self, running: str, start: Start | None) -> str:
+        """Stops with a savepoint, then starts from it, or from `start`.
+
+        When the new code does not run, the former is submitted again from the savepoint, and DeployError says so.
+        """
+        former = next((entry for entry in self.cluster.ledger.of(self.job.name) if entry.job_id == running), None)
+        savepoint = self.stop(running)
+        try:
+            return self.start(start or Start(savepoint))
+        except FlinkError as error:
+            raise DeployError(f"{error}\n{self._bring_back(former, savepoint)}") from None
+
+    def stop(self, running: str) -> str:
+        """Stops the running job and returns its savepoint; DeployError when it goes on instead."""
+        self.say(f"stopping {self.job.name} ({running}) with a savepoint")
+        try:
+            savepoint = self.cluster.stop_with_savepoint(running, self.timeout)
+        except FlinkError as error:
+            raise DeployError(
+                f"{error}\nNothing was deployed; look at the running job first (tidewatch status)"
+            ) from None
+        self.say(f"stopped; its savepoint is {savepoint}")
+        return savepoint
+
+    def start(self, start: Start) -> str:
+        """Submits and waits for the first checkpoint. A job that does not get there is cancelled: FlinkError says why."""
+        submitted = self.cluster.submit(
+            self.job.name, self.job.module, self.args, start.restore, code=self.code, timeout=self.timeout
+        )
+        self.say(f"submitted {self.job.name} as {submitted}, {start}; waiting for its first checkpoint")
+        try:
+            self.cluster.wait_healthy(submitted, self.timeout)
+        except FlinkError:
+            if self.cluster.running(self.job.name) == submitted:
+                self.cluster.cancel(submitted)
+            raise
+        self.cluster.prune(self.job.name)
+        return submitted
+
+    def _bring_back(self, former: Submission | None, savepoint: str) -> str:
+        """What runs now, in words."""
+        by_hand = f"Nothing runs now. When it is mended: tidewatch deploy --from {savepoint}"
+        code = self.cluster.code_of(former) if former else None
+        if former is None or code is None:
+            return by_hand
+        self.say(f"the new code does not run; submitting the former again ({code.stem})")
+        try:
+            submitted = replace(self, code=code, args=former.args).start(Start(savepoint))
+        except FlinkError as error:
+            return f"The former code ({code.stem}) does not run either: {error}\n{by_hand}"
+        return f"The former code ({code.stem}) runs again as {submitted}, from {savepoint}: nothing is lost"

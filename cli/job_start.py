@@ -1,0 +1,105 @@
+"""From which state a job starts: the one place of these rules, for `tidewatch deploy` and for whoever keeps jobs alive."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import sql
+from contracts import names
+from contracts.settings import Settings
+from infra import log_start
+from infra.flink.restore import RestorePoint
+from infra.flink_cluster import FlinkCluster
+from stores import clickhouse
+
+Mode = Literal["earliest", "blocks"]
+
+
+class DeployError(Exception):
+    """Nothing was started, or not what was asked for; the message says what runs now, and the choices."""
+
+
+class JobKind(NamedTuple):
+    """A Flink job of ours: its module, and the pipelines whose consumer groups read for it."""
+
+    name: str
+    module: str
+    pipelines: tuple[str, ...]
+
+
+JOBS: Final = {
+    kind.name: kind for kind in [JobKind(names.DATA_JOB, "jobs.data", ("archive", "aggregates", "profiles"))]
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """From a restore point, or without state: where the topics' logs begin, or at the blocks listed in ClickHouse."""
+
+    restore: str | None
+    mode: Mode = "earliest"
+
+    def __str__(self) -> str:
+        return f"restored from {self.restore}" if self.restore else f"without state, reading from {WHERE[self.mode]}"
+
+
+WHERE: Final = {"earliest": "the beginning of the log", "blocks": "the listed blocks"}
+
+
+def arguments(settings: Settings, ids: dict[str, str], mode: Mode) -> list[str]:
+    """Of the job's module; `ids` by name of topic. `mode` matters without a restore point only."""
+    topic = settings.topics.user_tags.name
+    return ["--topic-id", f"{topic}={ids[topic]}", "--start", mode]
+
+
+def choose(settings: Settings, cluster: FlinkCluster, job: JobKind, ids: dict[str, str]) -> Start:
+    """For a job that does not run: its newest restore point, or none on a platform that counted nothing yet.
+
+    DeployError when its state was lost, or when the log no longer holds what comes after it.
+    """
+    topic_id = ids[settings.topics.user_tags.name]
+    points = [point for point in cluster.restore_points(job.name) if _reads(cluster, point, topic_id)]
+    if points:
+        refuse_gaps(settings, job)
+        return Start(points[0].path)
+    if is_known(settings, topic_id):
+        raise DeployError(_lost(settings, job))
+    return Start(None)
+
+
+def is_known(settings: Settings, topic_id: str) -> bool:
+    """Do the tables hold blocks of this topic?"""
+    with clickhouse.connect(settings) as tables:
+        answer = tables.query(sql.read("queries/topic_is_known"), {"topic_id": topic_id})
+    return bool(answer.first_row[0])
+
+
+def refuse_gaps(settings: Settings, job: JobKind) -> None:
+    """DeployError when records that the job has not read were trimmed from the log."""
+    gaps = log_start.gaps(settings, settings.topics.user_tags.name, job.pipelines)
+    if gaps:
+        lines = [
+            f"  {gap.topic}/{gap.partition}: {gap.group} read up to {gap.committed}, the log begins at {gap.begin}"
+            for gap in gaps
+        ]
+        raise DeployError("\n".join([f"the log no longer holds all that {job.name} has to read:", *lines, GAP_CHOICES]))
+
+
+GAP_CHOICES: Final = """A restore would skip it without a word, and is refused. Choose:
+  --rebuild     start from the listed blocks that are still there; `tidewatch audit` shows what is missing"""
+
+
+def _reads(cluster: FlinkCluster, point: RestorePoint, topic_id: str) -> bool:
+    """False for state of a topic that was deleted since: its offsets mean nothing in the one that has its name now."""
+    entry = next((one for one in cluster.ledger.all() if one.job_id == point.job_id), None)
+    named = [argument for argument in entry.args if "=" in argument] if entry else []
+    return not named or any(argument.endswith(f"={topic_id}") for argument in named)
+
+
+def _lost(settings: Settings, job: JobKind) -> str:
+    return (
+        f"{job.name} counted before, and no restore point of it is known in {settings.state_path / 'flink'}: a start "
+        "without state is refused. Choose:\n"
+        "  --from PATH   a savepoint or checkpoint that you know of\n"
+        "  --rebuild     start from the blocks listed in ClickHouse: rows are written again under the same keys, so\n"
+        "                nothing is counted twice"
+    )

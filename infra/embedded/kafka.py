@@ -1,0 +1,122 @@
+"""One KRaft broker, from the jars of the set-up."""
+
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from infra.embedded.java import classpath, jars, java
+from infra.embedded.part import PROBE_SECONDS, Part
+
+CLUSTER_ID = "tidewatchEmbeddedCluster0"[:22]  # any 22 characters of base64 URL make a Kafka UUID
+SEGMENT_BYTES = 134_217_728
+LONGEST_TRANSACTION_MS = 7 * 24 * 3_600_000  # a checkpoint's transaction outlives an outage of days
+
+# Formatting is done once, by the same process that then becomes the broker: a start has one pid.
+START = """
+if [ ! -f "$4/meta.properties" ]; then
+    "$1" -XX:TieredStopAtLevel=1 -cp "$2" "-Dlog4j2.configurationFile=$5" \
+        kafka.tools.StorageTool format -t "$6" -c "$3" --ignore-formatted || exit 1
+fi
+java=$1 classpath=$2 config=$3 logging=$5; shift 6
+exec "$java" "$@" "-Dlog4j2.configurationFile=$logging" -cp "$classpath" kafka.Kafka "$config"
+"""
+
+LOGGING = """
+shutdownHook = disable
+appender.stdout.type = Console
+appender.stdout.name = stdout
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d %-5p %m (%c)%n
+rootLogger.level = warn
+rootLogger.appenderRef.stdout.ref = stdout
+logger.server.name = kafka.server.KafkaRaftServer
+logger.server.level = info
+logger.broker.name = kafka.server.BrokerServer
+logger.broker.level = info
+"""
+
+
+class Kafka(Part):
+    """The broker, which is its own controller. After SIGKILL it recovers its log by itself."""
+
+    name = "kafka"
+    _admin: AdminClient | None = None
+
+    @property
+    def _folder(self) -> Path:
+        return self.settings.state_path / "kafka"
+
+    def prepare(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lines = [f"{key}={value}" for key, value in self._properties().items()]
+        (self._folder / "server.properties").write_text("\n".join(lines) + "\n")
+        (self._folder / "log4j2.properties").write_text(LOGGING)
+
+    def _properties(self) -> dict[str, object]:
+        host, kafka = self.settings.host, self.settings.kafka
+        broker = f"PLAINTEXT://{host}:{kafka.port}"
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@{host}:{kafka.controller_port}",
+            "listeners": f"{broker},CONTROLLER://{host}:{kafka.controller_port}",
+            "advertised.listeners": broker,
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "log.dirs": self._folder / "data",
+            "auto.create.topics.enable": "false",
+            "compression.type": "producer",
+            "log.segment.bytes": SEGMENT_BYTES,
+            "log.retention.ms": -1,  # a record's timestamp is event time: retention by time would delete old streams
+            "message.max.bytes": kafka.max_record_bytes,
+            "replica.fetch.max.bytes": kafka.max_record_bytes,
+            "transaction.max.timeout.ms": LONGEST_TRANSACTION_MS,
+            "group.initial.rebalance.delay.ms": 0,
+            "broker.session.timeout.ms": 3000,  # what a restart after SIGKILL waits for
+            "broker.heartbeat.interval.ms": 500,
+            # One broker on a small machine: no replicas, few threads, few internal partitions, small buffers.
+            "default.replication.factor": 1,
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "num.recovery.threads.per.data.dir": 2,
+            "log.cleaner.dedupe.buffer.size": 8_388_608,
+        }
+
+    def command(self) -> list[str]:
+        heap = f"{self.settings.kafka.heap_mb}m"
+        folder = self._folder
+        config, data, logging = folder / "server.properties", folder / "data", folder / "log4j2.properties"
+        places = [java(), classpath(self.settings, "kafka"), str(config), str(data), str(logging), CLUSTER_ID]
+        return ["sh", "-c", START, "kafka", *places, f"-Xmx{heap}", "-Xms64m", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+
+    def ready(self) -> str | None:
+        try:
+            self._client().list_topics(timeout=PROBE_SECONDS)
+        except KafkaException as error:
+            return f"broker {self.settings.bootstrap_servers}: {error.args[0].str()}"
+        return None
+
+    def _client(self) -> AdminClient:
+        """Kept, because it connects again by itself; silent, because `ready` says what is wrong."""
+        if self._admin is None:
+            config: dict[str, Any] = {**self.settings.kafka_client, "log_level": 0, "error_cb": lambda _: None}
+            self._admin = AdminClient({**config, "reconnect.backoff.max.ms": 500})
+        return self._admin
+
+    def ports(self) -> dict[str, int]:
+        kafka = self.settings.kafka
+        return {"kafka.port": kafka.port, "kafka.controller_port": kafka.controller_port}
+
+    def version(self) -> str:
+        names = [jar.stem for jar in jars(self.settings, "kafka") if jar.stem.startswith("kafka_")]
+        return names[0].rpartition("-")[2] if names else f"client {installed('confluent-kafka')}"

@@ -1,0 +1,154 @@
+"""`flink run` from the apache-flink wheel: a job goes to the cluster together with our code and the settings in effect.
+
+The client builds the job's graph in a process of its own, which imports our code from the zip, as the workers do: what
+is submitted is what was packaged, also when the checkout has moved on since.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
+from infra.flink import handover
+from infra.flink.options import job_options
+from infra.flink.rest import STACK_FRAME, FlinkError
+
+SUBMITTED: Final = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
+TAIL_LINES: Final = 25
+REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "deploy" / "requirements-jobs.txt"
+# The client lives for seconds: little heap, and no time spent on optimising what runs once.
+CLIENT_JVM: Final = "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+
+
+class Job(NamedTuple):
+    """What to run: `python -m module args…` with `code` (a zip) on its path, from the restore point, if any."""
+
+    module: str
+    args: Sequence[str]
+    code: Path
+    restore: str | None = None
+
+
+def flink_home() -> Path:
+    """The Flink distribution inside the apache-flink wheel of this environment."""
+    spec = importlib.util.find_spec("pyflink")
+    if spec is None or spec.origin is None:
+        raise FlinkError("the package apache-flink is not installed here: run `make setup`")
+    return Path(spec.origin).parent
+
+
+def check(job: Job, timeout: float = 60.0) -> None:
+    """FlinkError when the job's code cannot even be imported; asked before what runs is stopped for it."""
+    command = [sys.executable, "-c", "import importlib, sys; importlib.import_module(sys.argv[1])", job.module]
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(job.code)}
+    try:
+        done = subprocess.run(  # noqa: S603 - our interpreter, arguments as a list
+            command, env=environment, cwd=job.code.parent, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise FlinkError(f"importing {job.module} of {job.code} did not end within {timeout:.0f} s") from None
+    if done.returncode:
+        raise FlinkError(f"{job.module} of {job.code} cannot be imported:\n{_indented(done.stderr)}")
+
+
+def run(settings: Settings, job: Job, timeout: float) -> str:
+    """Submits and returns the job id; FlinkError with the end of the client's output when that fails."""
+    folder = settings.state_path / "flink" / "client"
+    _write_config(settings, folder)
+    shared = handover.write(settings, folder / "settings.yaml")
+    log = folder / "submit.log"
+    try:
+        with log.open("wb") as output:
+            status = _run_bounded(
+                _command(settings, job), _environment(settings, folder, shared), folder, output, timeout
+            )
+    finally:
+        shared.unlink(missing_ok=True)
+    text = log.read_text(errors="replace")
+    submitted = SUBMITTED.search(text)
+    if submitted is None:
+        raise FlinkError(_failure(settings, job, status, text, log))
+    return submitted[1]
+
+
+def _command(settings: Settings, job: Job) -> list[str]:
+    address = f"{settings.flink_host}:{settings.flink.port}"
+    restore = ["-s", job.restore] if job.restore else []
+    required = ["-pyreq", str(REQUIREMENTS)] if settings.flink.ship_requirements else []
+    # `-m`, unlike the options of the configuration file, is what decides between a cluster and a local run.
+    start = [str(flink_home() / "bin" / "flink"), "run", "-d", "-m", address, *restore]
+    return [*start, "-pyfs", str(job.code), *required, "-pym", job.module, *job.args]
+
+
+def _run_bounded(command: list[str], environment: dict[str, str], cwd: Path, output: Any, timeout: float) -> int | None:
+    """Exit status; None when the time was up. In a session of its own, so that JVM and Python end together."""
+    with subprocess.Popen(  # noqa: S603 - the program is the wheel's, the arguments are a list
+        command,
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment(settings: Settings, folder: Path, shared: Path) -> dict[str, str]:
+    """Nothing of the checkout (PYTHONPATH), and no setting but those of the file: the ones in effect for the caller."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith((PREFIX, "FLINK_", "PYTHON"))}
+    home = flink_home()
+    jars = (settings.tools_path / "flink").resolve()  # Flink's `find` does not follow a link to a folder
+    return {
+        **kept,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),
+        "FLINK_HOME": str(home),
+        "FLINK_CONF_DIR": str(folder),
+        "FLINK_LOG_DIR": str(folder),
+        "FLINK_LIB_DIR": str(jars if jars.is_dir() else home / "lib"),
+        "FLINK_ENV_JAVA_OPTS_CLI": CLIENT_JVM,
+        CONFIG_VARIABLE: str(shared),
+    }
+
+
+def _write_config(settings: Settings, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shipped = flink_home() / "conf"
+    opened = yaml.safe_load((shipped / "config.yaml").read_text())["env"]["java"]["opts"]["all"]
+    options = {
+        "env.java.opts.all": opened,  # the modules of the JDK that Flink needs opened
+        "rest.address": settings.flink_host,
+        "rest.port": str(settings.flink.port),
+        **job_options(settings),
+    }
+    # JSON is YAML that needs no care for quoting.
+    (folder / "config.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in options.items()))
+    shutil.copyfile(shipped / "log4j-cli.properties", folder / "log4j-cli.properties")
+
+
+def _failure(settings: Settings, job: Job, status: int | None, text: str, log: Path) -> str:
+    how = "was ended, its time was up" if status is None else f"ended with status {status}"
+    address = f"{settings.flink_host}:{settings.flink.port}"
+    return f"`flink run` of {job.module} on {address} {how} and submitted nothing; its output: {log}\n{_indented(text)}"
+
+
+def _indented(text: str) -> str:
+    """The end of a program's output without the frames of Java's stack traces."""
+    told = [line for line in text.splitlines() if not STACK_FRAME.match(line)]
+    return "\n".join(f"  {line}" for line in told[-TAIL_LINES:])

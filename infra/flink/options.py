@@ -1,0 +1,34 @@
+"""Flink options that go with a job, wherever it runs: the submitting client hands them over with the job's graph."""
+
+import sys
+
+from contracts.settings import Settings
+
+
+def job_options(settings: Settings) -> dict[str, str]:
+    """Parallelism, checkpoints, restarts and Python bundles, by the settings."""
+    flink = settings.flink
+    python = flink.python or sys.executable
+    return {
+        "parallelism.default": str(flink.parallelism),
+        "execution.checkpointing.interval": f"{round(flink.checkpoint_seconds * 1000)} ms",
+        "execution.checkpointing.min-pause": f"{round(flink.checkpoint_seconds * 500)} ms",
+        "execution.checkpointing.timeout": "10 min",
+        "execution.checkpointing.storage": "filesystem",  # by default they are kept in the JobManager's memory
+        "execution.checkpointing.dir": settings.checkpoint_dir,
+        "execution.checkpointing.savepoint-dir": settings.savepoint_dir,
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.num-retained": "3",
+        # Those attempted while a TaskManager is away fail, and say nothing about the job.
+        "execution.checkpointing.tolerable-failed-checkpoints": "1000000",
+        "state.backend.type": flink.state_backend,
+        "execution.checkpointing.incremental": "true" if flink.state_backend == "rocksdb" else "false",
+        "restart-strategy.type": "fixed-delay",
+        "restart-strategy.fixed-delay.attempts": "1000000000",
+        "restart-strategy.fixed-delay.delay": "1 s",
+        "python.executable": python,
+        "python.client.executable": python if not flink.host else sys.executable,
+        "python.execution-mode": "process",
+        "python.fn-execution.bundle.size": str(flink.bundle_size),
+        "python.fn-execution.bundle.time": str(flink.bundle_milliseconds),
+    }

@@ -1,0 +1,106 @@
+"""The platform's Kafka topics: created when missing, and told apart from recreated ones by their id."""
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from contracts.settings import Settings, Topic
+
+DEAD_LETTERS_MS: Final = 30 * 24 * 3_600_000  # their timestamps are the clock's, so they can go by time
+CALL_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 0.2
+NOT_YET: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
+
+Answer = TypeVar("Answer")
+
+
+class TopicError(Exception):
+    """The topics cannot be read or created; the message says what to do."""
+
+
+def ensure(settings: Settings, timeout: float) -> dict[str, str]:
+    """Creates those of the settings' topics that are missing; returns {name: id as UUID text} of all.
+
+    An existing topic is left as it is. TopicError when it has another number of partitions than the settings say (keys
+    map to partitions), or when the broker has not done it all within `timeout` seconds.
+    """
+    admin = _admin(settings)
+    deadline = time.monotonic() + timeout
+    wanted = _topics(settings)
+    _until(deadline, settings, lambda: _create(admin, settings, wanted))
+    found = _until(deadline, settings, lambda: _describe(admin, [topic.name for topic in wanted]))
+    for topic in wanted:
+        partitions = len(found[topic.name].partitions)
+        if partitions != topic.partitions:
+            raise TopicError(
+                f"topic {topic.name} has {partitions} partitions and the settings say {topic.partitions}: "
+                "set its `partitions` to what it has, or its `name` to that of a new topic"
+            )
+    return {name: _uuid(description.topic_id) for name, description in found.items()}
+
+
+def topic_ids(settings: Settings) -> dict[str, str]:
+    """{name: id as UUID text} of those of the settings' topics that exist; TopicError when no broker answers."""
+    admin = _admin(settings)
+    deadline = time.monotonic() + CALL_SECONDS
+    existing = _until(deadline, settings, lambda: admin.list_topics(timeout=CALL_SECONDS)).topics
+    names = [topic.name for topic in _topics(settings) if topic.name in existing]
+    found = _until(deadline, settings, lambda: _describe(admin, names)) if names else {}
+    return {name: _uuid(description.topic_id) for name, description in found.items()}
+
+
+def _topics(settings: Settings) -> list[Topic]:
+    topics = settings.topics
+    return [topics.user_tags, topics.series, topics.dead_letters]
+
+
+def _admin(settings: Settings) -> AdminClient:
+    """Silent: what goes wrong is raised."""
+    return AdminClient({**settings.kafka_client, "log_level": 0, "error_cb": lambda _: None})
+
+
+def _create(admin: AdminClient, settings: Settings, topics: list[Topic]) -> None:
+    new = [_new(settings, topic) for topic in topics]
+    for created in admin.create_topics(new, request_timeout=CALL_SECONDS).values():
+        try:
+            created.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def _new(settings: Settings, topic: Topic) -> NewTopic:
+    kept = DEAD_LETTERS_MS if topic is settings.topics.dead_letters else -1
+    config = {"retention.ms": str(kept), "max.message.bytes": str(settings.kafka.max_record_bytes)}
+    return NewTopic(topic.name, topic.partitions, settings.kafka.replication_factor, config=config)
+
+
+def _describe(admin: AdminClient, names: list[str]) -> dict[str, Any]:
+    asked = admin.describe_topics(TopicCollection(names), request_timeout=CALL_SECONDS)
+    return {name: description.result() for name, description in asked.items()}
+
+
+def _uuid(identity: Any) -> str:
+    """Kafka's own spelling is base64; the two halves are signed."""
+    half = (1 << 64) - 1
+    high, low = identity.get_most_significant_bits() & half, identity.get_least_significant_bits() & half
+    return str(uuid.UUID(int=high << 64 | low))
+
+
+def _until(deadline: float, settings: Settings, ask: Callable[[], Answer]) -> Answer:
+    """The answer of `ask`, tried again while the broker is away or has not heard of a new topic yet."""
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            reason = error.args[0]
+            if not (reason.retriable() or reason.code() < 0 or reason.code() in NOT_YET) or time.monotonic() > deadline:
+                raise TopicError(
+                    f"Kafka at {settings.bootstrap_servers}: {reason.str()}; check that it is up (tidewatch status) "
+                    "and the settings under kafka and topics"
+                ) from None
+            time.sleep(RETRY_SECONDS)

@@ -1,0 +1,152 @@
+"""Pipeline `aggregates`: what happened in each minute, into ClickHouse and, once a minute is over, to `series`.
+
+Counts go by blocks of the log: rows are written every few seconds for the groups that changed, need no watermark,
+and come out the same however often they are written. Series go by Flink's event time: each partition's partials
+meet at a shard, which closes a minute when the watermark of all partitions has passed it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.time_domain import TimeDomain
+
+from analysis import arrow, series
+from analysis.counting import Count, fold
+from contracts.codec import Record
+from contracts.names import AGGREGATES_TABLE, BLOCKS_TABLE
+from contracts.settings import Settings
+from contracts.times import MINUTE_MS
+from jobs.buffer import Bounds, PartitionBuffer, WriteFailed, clamp
+from jobs.closer import MinuteCloser
+from jobs.flink import BLOB, Pipeline, Source, StreamExecutionEnvironment
+from jobs.writer import Writer
+
+NAME = "aggregates"
+
+
+def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -> None:
+    """Adds the pipeline to `env`."""
+    pipeline = Pipeline(env, settings, NAME)
+    records = pipeline.records(source)
+    counter = Counter(settings, source, pipeline.partitions(source))
+    partials = pipeline.process(records, counter, Types.ROW([Types.INT(), BLOB()]))
+    shards = partials.key_by(lambda partial: partial[0], key_type=Types.INT())
+    closed = pipeline.process(shards, MinuteCloser(settings.jobs))
+    pipeline.to_kafka(closed, settings.topics.series, exactly_once=False)
+
+
+class Counter(PartitionBuffer):
+    """Counts each partition by blocks; yields (shard, partial of the series) of what it counted."""
+
+    def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
+        jobs = settings.jobs
+        super().__init__(partitions, Bounds(jobs.aggregates_seconds, jobs.flush_bytes, jobs.buffer_bytes))
+        self._settings = settings
+        self._topic_id = source.topic_id
+        self._timers: dict[int, int] = {}  # the last minute with a timer by key: saves setting it anew
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._open = runtime_context.get_state(ValueStateDescriptor("open", BLOB()))
+        self._closed = runtime_context.get_list_state(ListStateDescriptor("closed", BLOB()))  # not yet written
+        self._writer = Writer(self._settings)
+        super().open(runtime_context)
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        # The minute's partials must be on their way before the watermark that closes it: Flink fires this timer
+        # before it hands the watermark on.
+        minute = clamp(value[2].to_epoch_milli()) // MINUTE_MS
+        key = ctx.get_current_key()
+        if self._timers.get(key) != minute:
+            ctx.timer_service().register_event_time_timer((minute + 1) * MINUTE_MS - 1)
+            self._timers[key] = minute
+        yield from super().process_element(value, ctx)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        if ctx.time_domain() == TimeDomain.EVENT_TIME:
+            yield from self.flush_now(ctx)
+        else:
+            yield from super().on_timer(timestamp, ctx)
+
+    def flush(self, partition: int, records: list[Record]) -> Iterator[Row]:
+        """Folds the records into the open block and tries to write; rows that are not taken stay in state.
+
+        Raises WriteFailed only when closed blocks that wait are at the bound on bytes.
+        """
+        waiting = list(self._closed.get())
+        if waiting and sum(map(len, waiting)) > self._bounds.buffer_bytes:
+            self._write(partition, [Count.load(blob) for blob in waiting])
+            self._closed.clear()
+            waiting = []
+        state = self._open.value()
+        counts, partial = fold(Count.load(state) if state else None, records)
+        self._keep(partition, [Count.load(blob) for blob in waiting], counts)
+        for shard, rows in series.shards(partial, self._settings.jobs.series_shards).items():
+            yield Row(shard, arrow.dump(rows))
+
+    def has_backlog(self) -> bool:
+        state = self._open.value()
+        return bool(state) and Count.load(state).unwritten().num_rows > 0
+
+    def _keep(self, partition: int, waiting: list[Count], counts: list[Count]) -> None:
+        if not counts:
+            return
+        *closed, current = counts
+        try:
+            self._write(partition, [*waiting, *closed, current])
+            self._closed.clear()
+            current = current._replace(written=current.block.last)
+        except WriteFailed:
+            for count in closed:
+                self._closed.add(count.dump())
+        self._open.update(current.dump())
+
+    def _write(self, partition: int, counts: list[Count]) -> None:
+        # Rows first: a block that is listed says that all rows of the blocks before it are there.
+        rows = [aggregate_rows(count, self._topic_id, partition) for count in counts]
+        self._writer.insert(AGGREGATES_TABLE, pa.concat_tables(rows))
+        self._writer.insert(BLOCKS_TABLE, block_rows(counts, self._topic_id, partition))
+
+
+def aggregate_rows(count: Count, topic_id: UUID, partition: int) -> pa.Table:
+    """The unwritten groups as rows of the table `aggregates_1m`."""
+    groups = count.unwritten()
+    length = groups.num_rows
+    return pa.table(
+        {
+            "minute": _seconds(groups["minute"]),
+            **{name: groups[name] for name in ("action", "origin", "brand_id", "category_id")},
+            "topic_id": pa.repeat(str(topic_id), length),
+            "partition": pa.repeat(pa.scalar(partition, pa.uint16()), length),
+            "block": pa.repeat(pa.scalar(count.block.start, pa.int64()), length),
+            **{name: groups[name] for name in ("version", "count", "sum_price")},
+            "ingested": pa.repeat(pa.scalar(count.block.ingested, pa.timestamp("ms", tz="UTC")), length),
+        }
+    )
+
+
+def block_rows(counts: list[Count], topic_id: UUID, partition: int) -> pa.Table:
+    """The blocks as rows of the table `blocks`."""
+    blocks = [count.block for count in counts]
+    return pa.table(
+        {
+            "topic_id": pa.repeat(str(topic_id), len(blocks)),
+            "partition": pa.repeat(pa.scalar(partition, pa.uint16()), len(blocks)),
+            "block": [block.start for block in blocks],
+            "last_offset": [block.last for block in blocks],
+            "lines": [block.lines for block in blocks],
+            "minute": _seconds(pa.array([block.minute for block in blocks], pa.int64())),
+            "ingested": pa.array([block.ingested for block in blocks], pa.timestamp("ms", tz="UTC")),
+        }
+    )
+
+
+def _seconds(minutes: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Minutes since the epoch as ClickHouse's DateTime wants them: seconds in 32 bits."""
+    import pyarrow.compute as pc
+
+    return pc.multiply(minutes, 60).cast(pa.uint32())

@@ -1,0 +1,139 @@
+"""Records of a partition, buffered in keyed state and written to the outside in large pieces.
+
+PyFlink's functions have no checkpoint hook, so nothing may wait in a Python list: what was read is in keyed state
+until its write to the outside has ended, inside `process_element` or `on_timer`. A failed write is not waited for;
+the records stay for the next timer, and only at a bound on their bytes does the operator push back.
+"""
+
+import gc
+import logging
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyflink.common import Row
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+
+from contracts.codec import Record
+from contracts.times import LATEST_MS
+
+logger = logging.getLogger(__name__)
+
+_PLACE: Final = struct.Struct("<qqq")  # offset, timestamp, ingested; the payload follows
+RETRY_SECONDS: Final = 1.0
+
+
+class WriteFailed(Exception):
+    """The outside did not take a write; its records are kept and written again."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When a partition's records are flushed: `seconds` after the first, or at `flush_bytes`, or else refused.
+
+    Beyond `buffer_bytes` the operator reads no further until a write succeeds.
+    """
+
+    seconds: float
+    flush_bytes: int
+    buffer_bytes: int
+
+
+class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped here
+    """Buffers the records of each partition; a subclass says in `flush` what becomes of them.
+
+    `partitions` maps Flink's keys to partitions.
+    """
+
+    def __init__(self, partitions: dict[int, int], bounds: Bounds) -> None:
+        self._partitions = partitions
+        self._bounds = bounds
+        self._retry_at = 0.0  # a hint only, lost in a restart
+
+    def flush(self, partition: int, records: list[Record]) -> Iterator[Any]:
+        """Writes the records, which continue those of the call before, and yields what goes downstream.
+
+        Called again with the same records, and more, after it raised WriteFailed: it must be idempotent, and yields
+        only once its writes have ended.
+        """
+        raise NotImplementedError
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        # Imported here, as the module's own types would hold on to the JVM of the client and cannot be pickled.
+        from jobs.flink import BLOB, Types
+
+        self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
+        self._bytes = runtime_context.get_state(ValueStateDescriptor("bytes", Types.LONG()))  # None: no timer
+        gc.collect()
+        gc.freeze()  # what is imported by now stays: the collector need not walk it at every turn
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        payload, offset, timestamp, ingested = value
+        size = self._bytes.value()
+        if size is None:
+            self._set_timer(ctx)
+            size = 0
+        milliseconds = clamp(timestamp.to_epoch_milli())
+        place = _PLACE.pack(offset, milliseconds, ingestion_time(ingested, milliseconds))
+        payload = payload or b""
+        self._pending.add(place + payload)
+        size += len(payload) + _PLACE.size
+        self._bytes.update(size)
+        if size >= self._bounds.flush_bytes and time.monotonic() >= self._retry_at:
+            yield from self.flush_now(ctx)
+        while self._bytes.value() >= self._bounds.buffer_bytes:  # push back
+            time.sleep(RETRY_SECONDS)
+            yield from self.flush_now(ctx)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        yield from self.flush_now(ctx)
+        if self._bytes.value() or self.has_backlog():
+            self._set_timer(ctx)
+        else:
+            self._bytes.clear()
+
+    def has_backlog(self) -> bool:
+        """Whether something besides the buffered records still waits for a write, so that a timer must go on."""
+        return False
+
+    def flush_now(self, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Flushes the current key's records; on failure they stay. Leaves the timers alone."""
+        partition = self._partitions[ctx.get_current_key()]
+        records = [unpack(blob) for blob in self._pending.get()]
+        try:
+            results = list(self.flush(partition, records))
+        except WriteFailed as error:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            logger.warning("partition %d: %d records wait: %s", partition, len(records), error)
+            return
+        self._pending.clear()
+        if self._bytes.value() is not None:
+            self._bytes.update(0)
+        yield from results
+
+    def _set_timer(self, ctx: KeyedProcessFunction.Context) -> None:
+        timers = ctx.timer_service()
+        timers.register_processing_time_timer(
+            timers.current_processing_time() + int(self._bounds.seconds * 1000)
+        )
+
+
+def unpack(blob: bytes) -> Record:
+    """The record that `process_element` put into state."""
+    offset, timestamp, ingested = _PLACE.unpack_from(blob)
+    return Record(offset, timestamp, ingested, blob[_PLACE.size :])
+
+
+def clamp(milliseconds: int) -> int:
+    """A record's timestamp within what the store can hold; a producer may write any."""
+    return min(max(milliseconds, 0), LATEST_MS - 1)
+
+
+def ingestion_time(header: bytes | None, timestamp: int) -> int:
+    """The collector's clock from the record's header; the record's timestamp where there is no usable one."""
+    if header is None or not header.isdigit() or len(header) > len("4294967295000"):
+        return timestamp
+    return clamp(int(header))

@@ -1,0 +1,188 @@
+"""The adapter to Flink's odd corners; pipelines read like sentences because these are here.
+
+Records come through the Table API, whose Kafka source knows partition, offset and headers (PyFlink's KafkaSource
+yields values only), and leave through it, as it writes keys and transactions.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+from uuid import UUID
+
+from pyflink.common import TypeInformation, Types
+from pyflink.datastream import DataStream, KeyedProcessFunction, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StreamTableEnvironment
+
+from contracts.settings import Settings, Topic
+
+# A transaction of Kafka outlives an outage of days; the broker's transaction.max.timeout.ms must allow it.
+TRANSACTION_TIMEOUT_MS: Final = 604_800_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A topic as a job reads it: `topic_id` tells a recreated topic apart; `start` is used without a checkpoint only.
+
+    `start` holds an offset a partition, empty for the earliest.
+    """
+
+    topic: Topic
+    topic_id: UUID
+    start: dict[int, int]
+
+
+# What `Pipeline.records` yields.
+RECORD_FIELDS: Final = ["payload", "offset", "timestamp", "ingested"]
+
+
+def record_type() -> TypeInformation:
+    """Rows of `RECORD_FIELDS`; made on demand, as Flink's types hold on to the JVM and cannot be pickled."""
+    return Types.ROW_NAMED(RECORD_FIELDS, [BLOB(), Types.LONG(), Types.INSTANT(), BLOB()])
+
+
+def BLOB() -> TypeInformation:  # noqa: N802  # named like Flink's own types
+    """Plain bytes."""
+    return Types.PRIMITIVE_ARRAY(Types.BYTE())
+
+
+class Pipeline:
+    """The Flink side of one pipeline: its tables, with operator ids of its own.
+
+    Ids start with the pipeline's name, so that a pipeline added to the job strands no other's offsets.
+    """
+
+    def __init__(self, env: StreamExecutionEnvironment, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.max_parallelism = env.get_max_parallelism()
+        self.tables = StreamTableEnvironment.create(env)
+        self._outputs = self.tables.create_statement_set()
+        config = self.tables.get_config()
+        config.set("table.exec.uid.generation", "ALWAYS")
+        config.set("table.exec.uid.format", f"{name}_<id>_<transformation>")
+        config.set("table.local-time-zone", "UTC")
+        config.set("table.exec.source.idle-timeout", f"{settings.jobs.idle_seconds} s")
+
+    def records(self, source: Source) -> KeyedStream:
+        """The topic's records as rows of `RECORD_FIELDS`, keyed by partition, each key's in the order of the log.
+
+        The rows come from SQL in the shape (key, row) that Flink's own key_by makes in Python, so that a record
+        crosses into Python once in place of twice. `key_partitions` tells a key's partition.
+        """
+        keys = partition_keys(source.topic.partitions, self.max_parallelism)
+        cases = " ".join(f"WHEN {partition} THEN {key}" for partition, key in enumerate(keys))
+        self.tables.execute_sql(_source_table(self.settings, source, self.name))
+        rows = self.tables.sql_query(
+            f"SELECT CASE `partition` {cases} END AS k, "  # noqa: S608  # two lists of ints
+            "ROW(payload, `offset`, `timestamp`, headers['ingested']) AS v FROM source"
+        )
+        # Not to_data_stream, whose type of rows PyFlink's keyed operators do not take.
+        stream = self.tables.to_append_stream(rows, Types.ROW([Types.INT(), record_type()]))
+        selector = get_gateway().jvm.KeyByKeySelector()
+        keyed = stream._j_data_stream.keyBy(selector, Types.ROW([Types.INT()]).get_java_type_info())
+        return KeyedStream(keyed, record_type(), stream)
+
+    def partitions(self, source: Source) -> dict[int, int]:
+        """The partition of each key of `records`."""
+        keys = partition_keys(source.topic.partitions, self.max_parallelism)
+        return {key: partition for partition, key in enumerate(keys)}
+
+    def process(
+        self, stream: KeyedStream, function: KeyedProcessFunction, output: TypeInformation | None = None
+    ) -> DataStream:
+        """The function over the stream, under a name and an id of its own; yields (key, value) texts by default."""
+        title = f"{self.name}-{type(function).__name__}"
+        result = stream.process(function, output or Types.ROW([Types.STRING(), Types.STRING()]))
+        return result.name(title).uid(title)
+
+    def to_kafka(self, stream: DataStream, topic: Topic, *, exactly_once: bool) -> None:
+        """Writes (key, value) texts to the topic, in transactions for `exactly_once`, else at least once.
+
+        Readers of what is exactly once read with isolation level `read_committed`.
+        """
+        self.tables.execute_sql(_sink_table(self.settings, topic, self.name, exactly_once))
+        rows = self.tables.from_data_stream(stream).alias("key", "value")
+        self._outputs.add_insert("sink", rows)
+        self._outputs.attach_as_datastream()
+
+
+def partition_keys(partitions: int, groups: int) -> list[int]:
+    """A key for each partition such that the keys lie evenly over Flink's `groups` key groups.
+
+    Keys 0, 1, 2… would fall on few subtasks by chance, since Flink hashes them; here partition p falls into group
+    p * groups / partitions, and so partitions spread over any parallelism that divides their number.
+    """
+    jvm = get_gateway().jvm
+    assign = jvm.org.apache.flink.runtime.state.KeyGroupRangeAssignment.assignToKeyGroup
+    wanted = {partition * groups // partitions: partition for partition in range(partitions)}
+    keys: dict[int, int] = {}
+    for candidate in count():
+        row = jvm.org.apache.flink.types.Row(1)
+        row.setField(0, candidate)
+        partition = wanted.pop(assign(row, groups), None)
+        if partition is not None:
+            keys[partition] = candidate
+        if not wanted:
+            return [keys[partition] for partition in range(partitions)]
+    raise AssertionError("count() never ends")
+
+
+def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
+    start = ";".join(f"partition:{partition},offset:{offset}" for partition, offset in source.start.items())
+    options = {
+        "connector": "kafka",
+        "topic": source.topic.name,
+        "properties.group.id": f"tidewatch-{pipeline}",
+        "format": "raw",
+        "scan.startup.mode": "specific-offsets" if start else "earliest-offset",
+        **({"scan.startup.specific-offsets": start} if start else {}),
+        **_connection(settings),
+    }
+    return f"""CREATE TABLE source (
+        payload BYTES,
+        `partition` INT METADATA VIRTUAL,
+        `offset` BIGINT METADATA VIRTUAL,
+        `timestamp` TIMESTAMP_LTZ(3) METADATA VIRTUAL,
+        headers MAP<STRING, BYTES> METADATA VIRTUAL,
+        WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '{settings.jobs.watermark_delay_seconds}' SECOND
+    ) WITH ({_options(options)})"""
+
+
+def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: bool) -> str:
+    options = {
+        "connector": "kafka",
+        "topic": topic.name,
+        "key.fields": "key",
+        "key.format": "raw",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "properties.compression.type": "lz4",
+        "sink.delivery-guarantee": "exactly-once" if exactly_once else "at-least-once",
+        **_connection(settings),
+    }
+    if exactly_once:
+        options["sink.transactional-id-prefix"] = f"tidewatch-{pipeline}"
+        options["properties.transaction.timeout.ms"] = str(TRANSACTION_TIMEOUT_MS)
+    return f"CREATE TABLE sink (key STRING, `value` STRING) WITH ({_options(options)})"
+
+
+def _connection(settings: Settings) -> dict[str, str]:
+    kafka = settings.kafka
+    options = {"properties.bootstrap.servers": settings.bootstrap_servers}
+    if kafka.security_protocol != "PLAINTEXT":
+        options["properties.security.protocol"] = kafka.security_protocol
+    if kafka.sasl_mechanism:
+        module = "scram.ScramLoginModule" if kafka.sasl_mechanism.startswith("SCRAM") else "plain.PlainLoginModule"
+        options["properties.sasl.mechanism"] = kafka.sasl_mechanism
+        options["properties.sasl.jaas.config"] = (
+            # The SQL jar of the connector carries Kafka's client under a name of its own.
+            f"org.apache.flink.kafka.shaded.org.apache.kafka.common.security.{module} required "
+            f'username="{kafka.sasl_username}" password="{kafka.sasl_password.get_secret_value()}";'
+        )
+    return options
+
+
+def _options(options: dict[str, str]) -> str:
+    quoted = {key: value.replace("'", "''") for key, value in options.items()}
+    return ", ".join(f"'{key}' = '{value}'" for key, value in quoted.items())

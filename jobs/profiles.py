@@ -1,0 +1,75 @@
+"""Pipeline `profiles`: the newest views and buys of each cookie, into the profile store.
+
+A flush takes all records of a partition that wait, groups their events by cookie and hands them to the store in one
+transaction. The store merges by event identity, so writing again what is there changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from uuid import UUID
+
+import pyarrow as pa
+from pyflink.datastream import RuntimeContext
+
+from analysis.profiles import ProfileEvent, ProfileUpdate, identity
+from contracts.codec import Record, decode, tags_of
+from contracts.settings import Settings
+from contracts.tags import encode_tag
+from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
+from jobs.flink import Pipeline, Source, StreamExecutionEnvironment
+from stores.profiles import ProfilesUnavailable, ProfileStore, open_store
+
+NAME = "profiles"
+
+
+def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -> None:
+    """Adds the pipeline to `env`."""
+    pipeline = Pipeline(env, settings, NAME)
+    records = pipeline.records(source)
+    pipeline.process(records, Profiles(settings, source, pipeline.partitions(source)))
+
+
+class Profiles(PartitionBuffer):
+    """Writes to the profile store; yields nothing."""
+
+    def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
+        jobs = settings.jobs
+        super().__init__(partitions, Bounds(jobs.profiles_seconds, jobs.flush_bytes, jobs.buffer_bytes))
+        self._settings = settings
+        self._topic_id = source.topic_id
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._store = _shared_store(self._settings)
+        super().open(runtime_context)
+
+    def flush(self, partition: int, records: list[Record]) -> Iterator[None]:
+        try:
+            self._store.update(updates_of(decode(records).events, self._topic_id, partition))
+        except ProfilesUnavailable as error:
+            raise WriteFailed(str(error)) from error
+        return iter(())
+
+
+_stores: dict[str, ProfileStore] = {}
+
+
+def _shared_store(settings: Settings) -> ProfileStore:
+    """The process's store: subtasks may share a Python process, in which LMDB opens a file only once.
+
+    It stays open for as long as the process lives; restarts of the job find it again.
+    """
+    key = settings.profiles.model_dump_json() + str(settings.profiles_path)
+    if key not in _stores:
+        _stores[key] = open_store(settings, writable=True)
+    return _stores[key]
+
+
+def updates_of(events: pa.RecordBatch, topic_id: UUID, partition: int) -> dict[str, ProfileUpdate]:
+    """Events of `PLACED_SCHEMA` by cookie."""
+    updates: defaultdict[str, ProfileUpdate] = defaultdict(lambda: ProfileUpdate([], []))
+    places = zip(*(events.column(name).to_pylist() for name in ("time", "offset", "line")), strict=True)
+    for tag, (time, offset, line) in zip(tags_of(events), places, strict=True):
+        event = ProfileEvent(time, identity(topic_id, partition, offset, line), encode_tag(tag))
+        update = updates[tag.cookie]
+        (update.buys if tag.action == "BUY" else update.views).append(event)
+    return updates

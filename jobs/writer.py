@@ -1,0 +1,33 @@
+"""Writes Arrow tables to ClickHouse from within an operator."""
+
+from typing import Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from contracts.settings import Settings
+from jobs.buffer import WriteFailed
+from stores import clickhouse
+
+ATTEMPT_SECONDS: Final = 2.0
+
+
+class Writer:
+    """A session that is opened when first needed and anew after a failure; every attempt ends within 2 s."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Inserts the rows; WriteFailed says why they may not be there."""
+        if rows.num_rows == 0:
+            return
+        try:
+            if self._client is None:
+                self._client = clickhouse.connect(self._settings, timeout=ATTEMPT_SECONDS)
+            self._client.insert_arrow(table, rows)
+        except (ClickHouseError, OSError) as error:
+            self._client = None
+            raise WriteFailed(f"ClickHouse does not take rows of {table}: {error}") from error

@@ -1,0 +1,2 @@
+-- {database:Identifier}
+CREATE DATABASE IF NOT EXISTS {database:Identifier}

@@ -1,0 +1,32 @@
+"""Brings ClickHouse's tables to the state of `sql/migrations/`: each file once, in order, recorded."""
+
+from clickhouse_connect.driver.client import Client
+
+import sql
+from contracts.settings import Settings
+from stores import clickhouse
+
+
+def apply(settings: Settings) -> list[str]:
+    """Creates the database when missing, applies what was not yet applied, sets how long rows are kept.
+
+    Returns the names of the newly applied migrations. A migration is one statement and is recorded after it ran: one
+    that was cut off in between runs again and fails on what exists, so migrations say IF NOT EXISTS.
+    """
+    with clickhouse.connect(settings, database="") as client:
+        client.command(sql.read("admin/create_database"), {"database": settings.clickhouse.database})
+    with clickhouse.connect(settings) as client:
+        client.command(sql.read("admin/create_migrations"))
+        applied = {row[0] for row in client.query(sql.read("admin/applied_migrations")).result_rows}
+        missing = [name for name in sql.names("migrations") if name not in applied]
+        for name in missing:
+            client.command(sql.read(name))
+            client.insert("migrations", [[name]], column_names=["name"])
+        _set_retention(client, settings)
+    return missing
+
+
+def _set_retention(client: Client, settings: Settings) -> None:
+    client.command(sql.read("admin/keep_user_tags"), {"days": settings.clickhouse.archive_days})
+    client.command(sql.read("admin/keep_aggregates_1m"), {"days": settings.clickhouse.aggregates_days})
+    client.command(sql.read("admin/keep_blocks"), {"days": settings.clickhouse.aggregates_days})

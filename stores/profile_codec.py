@@ -1,0 +1,124 @@
+"""The bytes of a stored profile: a run of frames, each holding some of the cookie's events.
+
+Adding events appends a frame, which is cheap; when the frames behind the first have grown, all are folded into one.
+Whoever reads merges the frames, so what a value means does not depend on when it was folded, nor on a frame that was
+appended twice. A frame is `format, length` and a zstd frame of: the number of views and of buys, then all times, all
+identities, all JSON lines, which lie in columns because they compress better so.
+"""
+
+import struct
+from typing import Final
+
+import zstandard
+
+from analysis.profiles import EMPTY, IDENTITY_BYTES, Profile, ProfileEvent, ProfileUpdate, merge, merge_profiles
+
+_FRAME: Final = struct.Struct(">BI")  # format, length of what follows
+_COUNTS: Final = struct.Struct(">II")  # views, buys
+_FORMAT: Final = 1
+
+# What zstd takes as already seen: halves a profile of few events, whose keys would fill it. Part of the format:
+# another dictionary is another format number.
+_DICTIONARY: Final = zstandard.ZstdCompressionDict(
+    b'{"time":"2022-03-01T00:00:00.000Z","cookie":"","country":"","device":"TV","action":"BUY",'
+    b'"origin":"CAMPAIGN_","product_info":{"product_id":0,"brand_id":"_","category_id":"","price":0}}\n'
+    b'{"time":"2022-03-01T00:00:00.000Z","cookie":"","country":"PL","device":"PC","action":"VIEW",'
+    b'"origin":"CAMPAIGN_","product_info":{"product_id":1,"brand_id":"","category_id":"","price":1}}\n'
+    b'","device":"MOBILE","action":"VIEW","origin":"',
+    dict_type=zstandard.DICT_TYPE_RAWCONTENT,
+)
+_LEVEL: Final = 1
+# The tail (the frames behind the first) that is folded: a fold costs 0.2 ms, a tail costs space and reading time.
+_TAIL_BYTES: Final = 1024
+
+
+class CorruptProfile(ValueError):
+    """A stored value that is not one of ours, or of a later version."""
+
+
+class ProfileCodec:
+    """Values of the store; `keep` newest events of each list. Not to be shared by threads: zstd contexts are not."""
+
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        _DICTIONARY.precompute_compress(level=_LEVEL)
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            _LEVEL, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=True, write_dict_id=False
+        )
+        self._compressor = zstandard.ZstdCompressor(dict_data=_DICTIONARY, compression_params=parameters)
+        self._decompressor = zstandard.ZstdDecompressor(dict_data=_DICTIONARY, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+
+    def decode(self, value: bytes | memoryview) -> Profile:
+        """The profile in a value: all its frames merged, newest first, cut to `keep` of each list."""
+        frames, start = [], 0
+        while start < len(value):
+            body = start + _FRAME.size
+            start = body + _frame_length(value, start)
+            frames.append(self._events(value[body:start]))
+        if len(frames) == 1:
+            return frames[0]  # every frame is in order and cut
+        views = [event for frame in frames for event in frame.views]
+        buys = [event for frame in frames for event in frame.buys]
+        return Profile(merge(views, (), self._keep), merge(buys, (), self._keep))
+
+    def add(self, value: bytes | memoryview | None, update: ProfileUpdate) -> bytes:
+        """The value with the update's events in it; `value` None: there was none."""
+        if value is None or not self.wants_fold(value):
+            return bytes(value or b"") + self.frame(update)
+        return self.fold(value, update)
+
+    def frame(self, update: ProfileUpdate) -> bytes:
+        """The update as one frame: a value by itself, or to be appended to one."""
+        return self._frame(merge_profiles(EMPTY, update, self._keep))
+
+    def fold(self, value: bytes | memoryview, update: ProfileUpdate | Profile = EMPTY) -> bytes:
+        """The value's events and the update's as a single frame."""
+        return self._frame(merge_profiles(self.decode(value), update, self._keep))
+
+    def wants_fold(self, value: bytes | memoryview) -> bool:
+        """Whether the frames behind the first have grown."""
+        return _tail(value) > _TAIL_BYTES
+
+    def _frame(self, profile: Profile) -> bytes:
+        both = [*profile.views, *profile.buys]
+        times, identities, lines = zip(*both, strict=True) if both else ((), (), ())
+        columns = (
+            _COUNTS.pack(len(profile.views), len(profile.buys)),
+            struct.pack(f">{len(both)}q", *times),
+            b"".join(identities),
+            b"\n".join(lines),
+        )
+        body = self._compressor.compress(b"".join(columns))
+        return _FRAME.pack(_FORMAT, len(body)) + body
+
+    def _events(self, body: bytes | memoryview) -> Profile:
+        try:
+            data: bytes = self._decompressor.decompress(body)
+            views, buys = _COUNTS.unpack_from(data)
+            count = views + buys
+            times = struct.unpack_from(f">{count}q", data, _COUNTS.size)
+        except (zstandard.ZstdError, struct.error) as error:
+            raise CorruptProfile(f"not a frame of events: {error}") from None
+        first = _COUNTS.size + 8 * count
+        last = first + IDENTITY_BYTES * count
+        identities = [data[place : place + IDENTITY_BYTES] for place in range(first, last, IDENTITY_BYTES)]
+        lines = data[last:].split(b"\n") if count else []
+        events = list(map(ProfileEvent._make, zip(times, identities, lines, strict=True)))
+        return Profile(events[:views], events[views:])
+
+
+def _frame_length(value: bytes | memoryview, start: int) -> int:
+    try:
+        form, length = _FRAME.unpack_from(value, start)
+    except struct.error:
+        raise CorruptProfile("cut off in a frame's header") from None
+    if form != _FORMAT:
+        raise CorruptProfile(f"frame of unknown format {form}")
+    if start + _FRAME.size + length > len(value):
+        raise CorruptProfile("cut off within a frame")
+    return int(length)
+
+
+def _tail(value: bytes | memoryview) -> int:
+    """Bytes behind the first frame."""
+    return len(value) - _FRAME.size - _frame_length(value, 0) if value else 0

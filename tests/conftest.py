@@ -1,0 +1,138 @@
+"""The real parts, for tests: each started once a run, when a test first asks for it, on free ports and a folder of its own.
+
+Tests share them, so each works with names of its own (topics, cookies, event times far apart). Whoever kills a part
+starts it again before it ends.
+"""
+
+import os
+import random
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.settings import CONFIG_VARIABLE, Settings, load
+from infra import topics as kafka_topics
+from infra.embedded.child import Child
+from infra.embedded.clickhouse import ClickHouse
+from infra.embedded.flink import JobManager, TaskManager
+from infra.embedded.kafka import Kafka
+from infra.embedded.part import Part
+from stores import migrations
+
+CHECKOUT = Path(__file__).parent.parent
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+# Above what services use, below what the kernel gives to outgoing connections, which could take a port in between.
+PORTS = range(12_000, 32_000)
+
+
+class RealPart:
+    """A part of the embedded stack, running: `kill()` is SIGKILL to all of it, `start()` brings it back."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.start()
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self.child = Child(self.part)
+        self.child.wait_ready(START_SECONDS)
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    def stop(self) -> None:
+        self.child.stop(STOP_SECONDS)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on which nothing listens, each once."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):  # noqa: S311  # chosen at random so that two runs do not meet
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError("no free ports")
+
+
+def make_settings(folder: Path) -> dict[str, object]:
+    """As YAML would hold them: small, quick, everything below `folder` and on free ports."""
+    ports = iter(free_ports(10))
+    return {
+        "home": str(CHECKOUT),
+        "state_dir": str(folder),
+        "kafka": {"port": next(ports), "controller_port": next(ports)},
+        "clickhouse": {"port": next(ports), "native_port": next(ports)},
+        "flink": {
+            "port": next(ports),
+            "jobmanager_port": next(ports),
+            "jobmanager_metrics_port": next(ports),
+            "taskmanager_metrics_port": next(ports),
+            "slots": 8,
+            "checkpoint_seconds": 2,
+        },
+        "api": {"port": next(ports)},
+        "supervisor": {"port": next(ports)},
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Also in effect for every process that a test starts, through TIDEWATCH_CONFIG. The folder stays after failures."""
+    folder = Path(tempfile.mkdtemp(prefix="tidewatch-"))
+    config = folder / "settings.yaml"
+    config.write_text(yaml.safe_dump(make_settings(folder)))
+    before = os.environ.get(CONFIG_VARIABLE)
+    os.environ[CONFIG_VARIABLE] = str(config)
+    yield load()
+    if before is None:
+        del os.environ[CONFIG_VARIABLE]
+    else:
+        os.environ[CONFIG_VARIABLE] = before
+    if not request.session.testsfailed:
+        shutil.rmtree(folder)
+
+
+def _running(part: Part) -> Iterator[RealPart]:
+    real = RealPart(part)
+    yield real
+    real.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(settings: Settings) -> Iterator[RealPart]:
+    """Kafka, at `settings.bootstrap_servers`."""
+    yield from _running(Kafka(settings))
+
+
+@pytest.fixture(scope="session")
+def topics(settings: Settings, broker: RealPart) -> dict[str, str]:
+    """The platform's topics exist; {name: id as UUID text}."""
+    return kafka_topics.ensure(settings, START_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def clickhouse(settings: Settings) -> Iterator[RealPart]:
+    """ClickHouse with all migrations applied; connect by `stores.clickhouse.connect(settings)`."""
+    for real in _running(ClickHouse(settings)):
+        migrations.apply(settings)
+        yield real
+
+
+@pytest.fixture(scope="session")
+def jobmanager(settings: Settings) -> Iterator[RealPart]:
+    """Flink's JobManager, at `settings.flink_host:settings.flink.port`."""
+    yield from _running(JobManager(settings))
+
+
+@pytest.fixture(scope="session")
+def flink(settings: Settings, jobmanager: RealPart) -> Iterator[RealPart]:
+    """A Flink session cluster; the value is its TaskManager."""
+    yield from _running(TaskManager(settings))

@@ -1,0 +1,101 @@
+"""The driver against a server whose answers are right, or wrong in a known way."""
+
+import asyncio
+from typing import Any
+
+import uvloop
+
+from testbed.driver import Driver, Load
+from testbed.freshness import watch
+from testbed.generator import Traffic
+from testbed.report import Report
+from tests.unit.reference_server import ReferenceServer
+
+START = 1_646_092_799_800  # 0.2 s before a minute ends: at 1000 tags/s that minute is judged after 0.4 s
+
+
+def drive(server: ReferenceServer, seconds: float = 1.5, **load: Any) -> Report:
+    async def run() -> Report:
+        async with server:
+            rates = {"rate": 1000.0, "profiles_per_second": 300.0, "aggregates_per_second": 100.0} | load
+            driver = Driver(Load("127.0.0.1", server.port, **rates), Traffic(5, START, cookies=500), grace=0.2)
+            watcher = asyncio.create_task(watch(driver))
+            try:
+                return await driver.run(seconds)
+            finally:
+                watcher.cancel()
+
+    report: Report = uvloop.run(run())
+    return report
+
+
+def test_right_answers_pass() -> None:
+    server = ReferenceServer()
+    report = drive(server)
+    assert report.passed, report.as_text()
+    assert report.tags.sent == len(server.tags)
+    assert 1400 <= report.tags.sent <= 1510
+    assert report.logical_ms == report.tags.sent
+    assert report.profiles.sent > 300
+    assert report.aggregates.sent > 100
+    assert report.sweep.correct == report.sweep.sent > 100
+    assert report.score() == 200 or report.profiles.late + report.aggregates.late
+    assert report.unjudgeable == 0
+    assert len(report.freshness) > 3
+
+
+def test_one_lost_tag_is_found() -> None:
+    report = drive(ReferenceServer(lose=lambda number: number == 100))
+    assert not report.passed
+    assert report.tags.failed.total() == 0
+    assert report.sweep.wrong >= 1
+    assert report.score() < 200
+    assert "missing" in report.as_text() or "row 0" in report.as_text()
+
+
+def test_refused_tags_may_count_or_not() -> None:
+    server = ReferenceServer(lose=lambda number: number % 100 == 7, refuse=lambda number: number % 50 == 7)
+    report = drive(server)
+    assert not report.passed
+    assert report.profiles.wrong == report.aggregates.wrong == report.sweep.wrong == 0, report.as_text()
+    assert report.tags.failed.total() == server.refused > 10
+    assert "503" in report.as_text()
+
+
+def test_a_server_that_is_away_fails_every_call_at_once() -> None:
+    server = ReferenceServer()
+
+    async def run() -> Report:
+        async with server:
+            port = server.port
+        driver = Driver(Load("127.0.0.1", port, rate=200), Traffic(5, START), grace=0.1)
+        return await driver.run(0.3)
+
+    report: Report = uvloop.run(run())
+    assert not report.passed
+    assert report.tags.failed.total() == report.tags.sent > 30
+    assert report.tags.latencies[-1] < 1
+
+
+def test_a_pause_sends_nothing_and_makes_nothing_due() -> None:
+    server = ReferenceServer()
+
+    async def run() -> tuple[int, int, Report]:
+        async with server:
+            driver = Driver(Load("127.0.0.1", server.port, rate=500), Traffic(5, START), grace=0.1)
+            driver.start()
+            driver.pause()
+            await asyncio.sleep(0.3)
+            paused = driver.sent
+            driver.resume()
+            await asyncio.sleep(0.1)
+            resumed = driver.sent
+            driver.pause()
+            await driver.settle()
+            await driver.stop()
+            return paused, resumed, driver.report
+
+    paused, resumed, report = uvloop.run(run())
+    assert paused <= 1
+    assert paused < resumed <= 100
+    assert max(report.tags.latencies) < 0.25
