@@ -10,7 +10,8 @@ from contracts.times import MINUTE_MS, format_seconds
 AGGREGATES: Final = ("COUNT", "SUM_PRICE")
 
 
-class MinuteSums(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MinuteSums:
     """What happened in a minute: `sum_price` as large as 64 bits hold."""
 
     count: int

@@ -10,7 +10,7 @@ from analysis.profiles import Profile, ProfileEvent, select
 from api.asgi import JSON, Receive, Response, Scope, skip_body
 from api.parameters import parse_query, time_range, whole_number
 from api.problems import invalid, unavailable
-from stores.profiles import ProfilesUnavailable, ProfileStore
+from stores.profiles import ProfileStore, ProfilesUnavailable
 
 PATH: Final = "/user_profiles/"
 _KNOWN: Final = ("time_range", "limit")

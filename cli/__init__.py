@@ -1,0 +1,1 @@
+"""The `tidewatch` command, one file a subcommand."""

@@ -80,7 +80,7 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
     ids = topics.topic_ids(settings)
     running = cluster.running(job.name)
     start = _start(settings, options, cluster, running, ids)
-    args = arguments(settings, ids, start.mode if start else "earliest")
+    args = arguments(settings, ids, start)
     code = options.code or cluster.pack()
     if running and start is None and not options.force and cluster.runs_already(running, args, code):
         say(f"{job.name} runs this code with these settings already ({running}); --force deploys it again")

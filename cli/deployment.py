@@ -64,7 +64,7 @@ class Deployment:
         return savepoint
 
     def start(self, start: Start) -> str:
-        """Submits and waits for the first checkpoint. A job that does not get there is cancelled: FlinkError says why."""
+        """Submits and waits for the first checkpoint; cancels a job that does not get there: FlinkError says why."""
         submitted = self.cluster.submit(
             self.job.name, self.job.module, self.args, start.restore, code=self.code, timeout=self.timeout
         )

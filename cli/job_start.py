@@ -1,4 +1,4 @@
-"""From which state a job starts: the one place of these rules, for `tidewatch deploy` and for whoever keeps jobs alive."""
+"""From which state a job starts: these rules in one place, for `tidewatch deploy` and for what keeps jobs alive."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
@@ -45,10 +45,11 @@ class Start:
 WHERE: Final = {"earliest": "the beginning of the log", "blocks": "the listed blocks"}
 
 
-def arguments(settings: Settings, ids: dict[str, str], mode: Mode) -> list[str]:
-    """Of the job's module; `ids` by name of topic. `mode` matters without a restore point only."""
+def arguments(settings: Settings, ids: dict[str, str], start: Start | None = None) -> list[str]:
+    """Of the job's module; `ids` by name of topic."""
     topic = settings.topics.user_tags.name
-    return ["--topic-id", f"{topic}={ids[topic]}", "--start", mode]
+    mode = ["--start", start.mode] if start and start.restore is None else []
+    return ["--topic-id", f"{topic}={ids[topic]}", *mode]
 
 
 def choose(settings: Settings, cluster: FlinkCluster, job: JobKind, ids: dict[str, str]) -> Start:
@@ -69,8 +70,8 @@ def choose(settings: Settings, cluster: FlinkCluster, job: JobKind, ids: dict[st
 def is_known(settings: Settings, topic_id: str) -> bool:
     """Do the tables hold blocks of this topic?"""
     with clickhouse.connect(settings) as tables:
-        answer = tables.query(sql.read("queries/topic_is_known"), {"topic_id": topic_id})
-    return bool(answer.first_row[0])
+        rows = tables.query(sql.read("queries/topic_is_known"), {"topic_id": topic_id}).result_rows
+    return bool(rows[0][0])
 
 
 def refuse_gaps(settings: Settings, job: JobKind) -> None:

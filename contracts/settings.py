@@ -129,6 +129,7 @@ class Api(Section):
     breaker_seconds: float = Field(default=1.5, gt=0)
     delivery_timeout_seconds: float = Field(default=10, gt=0)
     max_range_minutes: int = Field(default=1440, ge=10)
+    query_seconds: float = Field(default=30, gt=0)  # for an answer of ClickHouse
 
 
 class Jobs(Section):
@@ -262,6 +263,27 @@ def effective(settings: Settings) -> str:
     """The settings as YAML, secrets masked."""
     text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
     return text
+
+
+def dump(settings: Settings) -> str:
+    """The settings as YAML that `load` reads back to the same, secrets in clear: for files of mode 0600 only."""
+    text: str = yaml.safe_dump(_plain(settings.model_dump()), sort_keys=False)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """Of `model_dump` what YAML can hold."""
+    match value:
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case SecretStr():
+            return value.get_secret_value()
+        case Path():
+            return str(value)
+        case _:
+            return value
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

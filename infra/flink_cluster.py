@@ -176,9 +176,12 @@ class FlinkCluster:
         return path if entry.code and path.exists() else None
 
     def runs_already(self, job_id: str, args: Sequence[str], code: Path) -> bool:
-        """Was the running job submitted with this code, these arguments and the settings in effect?"""
+        """Was the running job submitted with this code, these leading arguments and the settings in effect?"""
         wanted = (code.stem, list(args), handover.fingerprint(self._settings))
-        return any((one.code, one.args, one.fingerprint) == wanted for one in self.ledger.all() if one.job_id == job_id)
+        found = [
+            (one.code, one.args[: len(args)], one.fingerprint) for one in self.ledger.all() if one.job_id == job_id
+        ]
+        return wanted in found
 
     def wait_healthy(self, job_id: str, timeout: float) -> None:
         """Returns once the job has completed a checkpoint of its own, which passes through every operator.

@@ -4,17 +4,14 @@ A flush takes all records of a partition that wait, groups their events by cooki
 transaction. The store merges by event identity, so writing again what is there changes nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
-from uuid import UUID
+from threading import Lock
 
-import pyarrow as pa
 from pyflink.datastream import RuntimeContext
 
-from analysis.profiles import ProfileEvent, ProfileUpdate, identity
-from contracts.codec import Record, decode, tags_of
+from analysis.profile_updates import updates_of
+from contracts.codec import Record, decode
 from contracts.settings import Settings
-from contracts.tags import encode_tag
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
 from jobs.flink import Pipeline, Source, StreamExecutionEnvironment
 from stores.profiles import ProfilesUnavailable, ProfileStore, open_store
@@ -51,6 +48,7 @@ class Profiles(PartitionBuffer):
 
 
 _stores: dict[str, ProfileStore] = {}
+_opening = Lock()
 
 
 def _shared_store(settings: Settings) -> ProfileStore:
@@ -59,17 +57,7 @@ def _shared_store(settings: Settings) -> ProfileStore:
     It stays open for as long as the process lives; restarts of the job find it again.
     """
     key = settings.profiles.model_dump_json() + str(settings.profiles_path)
-    if key not in _stores:
-        _stores[key] = open_store(settings, writable=True)
-    return _stores[key]
-
-
-def updates_of(events: pa.RecordBatch, topic_id: UUID, partition: int) -> dict[str, ProfileUpdate]:
-    """Events of `PLACED_SCHEMA` by cookie."""
-    updates: defaultdict[str, ProfileUpdate] = defaultdict(lambda: ProfileUpdate([], []))
-    places = zip(*(events.column(name).to_pylist() for name in ("time", "offset", "line")), strict=True)
-    for tag, (time, offset, line) in zip(tags_of(events), places, strict=True):
-        event = ProfileEvent(time, identity(topic_id, partition, offset, line), encode_tag(tag))
-        update = updates[tag.cookie]
-        (update.buys if tag.action == "BUY" else update.views).append(event)
-    return updates
+    with _opening:
+        if key not in _stores:
+            _stores[key] = open_store(settings, writable=True)
+        return _stores[key]

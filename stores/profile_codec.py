@@ -29,7 +29,7 @@ _DICTIONARY: Final = zstandard.ZstdCompressionDict(
 )
 _LEVEL: Final = 1
 # The tail (the frames behind the first) that is folded: a fold costs 0.2 ms, a tail costs space and reading time.
-_TAIL_BYTES: Final = 1024
+TAIL_BYTES: Final = 1024
 
 
 class CorruptProfile(ValueError):
@@ -77,7 +77,7 @@ class ProfileCodec:
 
     def wants_fold(self, value: bytes | memoryview) -> bool:
         """Whether the frames behind the first have grown."""
-        return _tail(value) > _TAIL_BYTES
+        return _tail(value) > TAIL_BYTES
 
     def _frame(self, profile: Profile) -> bytes:
         both = [*profile.views, *profile.buys]

@@ -1,4 +1,4 @@
-"""When to stop taking events for a partition: after the broker kept one waiting for too long. Pure: time is passed in."""
+"""When to stop taking events for a partition: when the broker keeps one waiting. Pure: time is passed in."""
 
 
 class Breaker:

@@ -1,4 +1,4 @@
-"""A body of many lines: which are good, and the records they become. Pure, and run in a thread when the body is large."""
+"""A body of many lines: which are good, and the records they become. Pure; runs in a thread when the body is large."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Request bodies that came compressed. A small body may unpack to gigabytes: it is read up to a bound and no further."""
+"""Request bodies that came compressed. A small one may unpack to gigabytes: it is read up to a bound, no further."""
 
 import gzip
 import io

@@ -31,7 +31,8 @@ class Batch:
         self.clock = max(self.clock, now)
 
     def record(self, partition: int) -> OutRecord:
-        """The record. No line's time is further ahead of its timestamp than what was accepted, so no reader refuses it."""
+        """The record; its timestamp is no earlier than any line's clock would need it, so no reader finds a line's time
+        too far ahead."""
         value = b"\n".join([*self.lines, b""])
         return OutRecord(partition, value, min(self.newest, self.clock), self.clock, len(self.lines))
 

@@ -26,7 +26,7 @@ class Child:
         part.log.parent.mkdir(parents=True, exist_ok=True)
         rotate(part.log)
         launcher = [sys.executable, "-I", str(LAUNCH), str(os.getpid()), str(part.nice)]
-        environment = {**os.environ, **part.environment()}
+        environment = {name: value for name, value in {**os.environ, **part.environment()}.items() if value}
         with _open_log(part.log) as log:
             self._process = subprocess.Popen(  # noqa: S603  # the part's own command
                 [*launcher, *part.command()],
@@ -34,6 +34,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                cwd=part.settings.home.absolute(),
                 start_new_session=True,
             )
         self.part = part
@@ -76,10 +77,12 @@ class Child:
         self._process.wait()
 
 
-def end_group(group: int) -> None:
-    """Kills every process of a process group and returns when none is left."""
+def end_group(group: int) -> bool:
+    """Kills every process of a process group and returns when none is left: whether there was one."""
+    found = bool(_members(group))
     while _send_kill(group) and _members(group):
         time.sleep(POLL_SECONDS)
+    return found
 
 
 def _send_kill(group: int) -> bool:

@@ -32,7 +32,7 @@ class Part(ABC):
     def nice(self) -> int:
         return self.settings.supervisor.nice if self.niced else 0
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027  # not every part reads something
         """Writes what the process reads at its start. Called before every start; PartError when it cannot."""
 
     @abstractmethod
@@ -40,7 +40,7 @@ class Part(ABC):
         """The program and its arguments; it must stay in the foreground and stop on SIGTERM."""
 
     def environment(self) -> dict[str, str]:
-        """Variables in addition to the supervisor's own."""
+        """Variables in addition to the supervisor's own; an empty one takes a variable away."""
         return {}
 
     @abstractmethod

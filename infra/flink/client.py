@@ -87,7 +87,10 @@ def _command(settings: Settings, job: Job) -> list[str]:
     required = ["-pyreq", str(REQUIREMENTS)] if settings.flink.ship_requirements else []
     # `-m`, unlike the options of the configuration file, is what decides between a cluster and a local run.
     start = [str(flink_home() / "bin" / "flink"), "run", "-d", "-m", address, *restore]
-    return [*start, "-pyfs", str(job.code), *required, "-pym", job.module, *job.args]
+    # Workers run `python -m`, which puts their working folder first on the path: a TaskManager started in a checkout
+    # would run that in place of what was shipped. With an archive, Flink starts them in the folder that holds it.
+    shipped = ["-pyfs", str(job.code), "-pyarch", f"{job.code}#code"]
+    return [*start, *shipped, *required, "-pym", job.module, *job.args]
 
 
 def _run_bounded(command: list[str], environment: dict[str, str], cwd: Path, output: Any, timeout: float) -> int | None:

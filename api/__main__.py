@@ -1,0 +1,58 @@
+"""`python -m api`: serves the API until SIGTERM, then finishes what is in flight and ends."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from granian.constants import Interfaces, Loops
+from granian.server.mp import MPServer
+
+from api import logs
+from contracts.settings import Settings, SettingsError, load
+
+_BACKLOG = 2048
+_CONNECTIONS = 8192  # of a worker at a time; each costs some kilobytes
+_KILL_SECONDS = 9  # a worker that has not ended so long after SIGTERM is killed
+
+
+def main() -> int:
+    """Exit status 2 when the settings cannot be used."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    if settings.api.workers > 1:
+        _share_metrics(settings.state_path / "api-metrics")
+    _server(settings).serve()
+    return 0
+
+
+def _server(settings: Settings) -> MPServer:
+    return MPServer(
+        "api.worker:make_app",
+        factory=True,
+        address=settings.host,
+        port=settings.api.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=settings.api.workers,
+        backlog=_BACKLOG,
+        backpressure=_CONNECTIONS,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_KILL_SECONDS,
+        log_dictconfig=logs.server_configuration(),
+    )
+
+
+def _share_metrics(folder: Path) -> None:
+    """Where the workers' counters lie, so that any of them shows the sum. What an earlier run left is wiped."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The ASGI app of a worker: routes, errors, metrics, start and end."""
+
+import asyncio
+from time import perf_counter
+from typing import Final
+
+import structlog
+
+from api import metrics
+from api.asgi import (
+    JSON,
+    ClientGone,
+    Message,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    problem_response,
+    send_response,
+    skip_body,
+)
+from api.auth import Authenticator
+from api.collect.bulk import BulkHandler
+from api.collect.tags import TagHandler
+from api.flask_app import create_app
+from api.problems import Problem
+from api.profiles import ProfileHandler
+from api.router import PROFILES, Route, Router
+from api.services import Services, wall_clock
+from api.wsgi import BoundedWsgi
+from contracts.settings import Settings
+
+log: Final = structlog.get_logger()
+
+
+class App:
+    """Made without touching anything outside; the lifespan's startup opens the links."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._auth = Authenticator(settings)
+        self._services: Services | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        route = self._router.find(scope)
+        if route is None:
+            name, status = await self._flask(scope, receive, send)
+        else:
+            response = await self._respond(route, scope, receive)
+            await send_response(send, response, head=scope["method"] == "HEAD")
+            name, status = route.name, response.status
+        metrics.REQUESTS.labels(name, status).inc()
+        metrics.LATENCY.labels(name).observe(perf_counter() - started)
+
+    async def _respond(self, route: Route, scope: Scope, receive: Receive) -> Response:
+        """The handler's answer, or the problem it raised."""
+        try:
+            self._auth.check(scope)
+            if scope["method"] == "OPTIONS":
+                return Response(204, headers=((b"allow", route.allow.encode()),))
+            return await route.handler(scope["method"])(scope, receive)
+        except Problem as problem:
+            return problem_response(problem)
+        except ClientGone:
+            return Response(400)
+        except Exception as error:
+            log.error("request failed", route=route.name, exc_info=error)
+            return problem_response(Problem(500, "internal", "the request failed; the log of the API says why"))
+
+    async def _flask(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        """The Flask app's answer goes out as it comes; only its status is looked at."""
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            self._auth.check(scope)
+            await self._wsgi(scope, receive, watch)
+        except Problem as problem:
+            status = problem.status
+            await send_response(send, problem_response(problem), head=scope["method"] == "HEAD")
+        except ClientGone:
+            pass
+        return scope["path"] if status not in (0, 404) else "other", status
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.start(Services.open(self._settings, asyncio.get_running_loop()))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def start(self, services: Services) -> None:
+        """Builds the routes over the services."""
+        api = self._settings.api
+        self._services = services
+        self._wsgi = BoundedWsgi(create_app(services), api.threads, api.queue, api.max_body_bytes)
+        profile = ProfileHandler(services.profiles)
+        self._router = Router(
+            [
+                Route("/user_tags", {"POST": TagHandler(services.collector, wall_clock)}),
+                Route("/v1/user-tags", {"POST": BulkHandler(services.collector, self._settings, wall_clock)}),
+                Route(PROFILES, {"GET": profile, "POST": profile}),
+                Route("/healthz", {"GET": _healthy}),
+            ]
+        )
+        log.info("api started", partitions=services.collector.partitions)
+
+    async def stop(self) -> None:
+        """After the last request: what waits for the broker is sent before the links are closed."""
+        if self._services is not None:
+            await self._services.close()
+        log.info("api stopped")
+
+
+async def _healthy(scope: Scope, receive: Receive) -> Response:
+    """The event loop turns: that is all it says."""
+    await skip_body(receive)
+    return Response(200, b'{"healthy":true}', JSON)

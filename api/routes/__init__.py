@@ -1,0 +1,1 @@
+"""The Flask app's routes: one file a resource, each with a `blueprint(services)`."""

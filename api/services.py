@@ -1,0 +1,69 @@
+"""What the routes of one worker process share, made when it starts and closed when it ends."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from api.collect.collector import Collector
+from api.warehouse import Warehouse
+from contracts.settings import Settings
+from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
+
+_CHECK_SECONDS: Final = 2.0  # a link that takes longer to answer is broken
+_DRAIN_SECONDS: Final = 6.0  # for what waits for the broker; the process is to end within 10
+
+
+def wall_clock() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Services:
+    """The links to the other parts. Opening none of them waits for the other side."""
+
+    settings: Settings
+    collector: Collector
+    profiles: ProfileStore
+    warehouse: Warehouse
+    _watch: Warehouse  # a link of its own with a short timeout, for the readiness check
+    _checks: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(3, thread_name_prefix="ready"))
+
+    @classmethod
+    def open(cls, settings: Settings, loop: asyncio.AbstractEventLoop) -> "Services":
+        """Called in the event loop."""
+        return cls(
+            settings,
+            Collector(settings, wall_clock, loop),
+            open_store(settings, writable=False),
+            Warehouse(settings, settings.api.query_seconds),
+            Warehouse(settings, _CHECK_SECONDS),
+        )
+
+    def readiness(self) -> dict[str, str | None]:
+        """Each link with what is broken about it, None when it works. Blocks for some 2 s at most."""
+        checks: dict[str, Callable[[], str | None]] = {
+            "kafka": self.collector.check,
+            "clickhouse": self._watch.check,
+            "profiles": self._check_profiles,
+        }
+        running = {name: self._checks.submit(check) for name, check in checks.items()}
+        return {name: future.result() for name, future in running.items()}
+
+    async def close(self) -> None:
+        """Waits for what is in flight to the broker, then closes the links."""
+        await self.collector.close(_DRAIN_SECONDS)
+        self._checks.shutdown(wait=False)
+        self.profiles.close()
+        self.warehouse.close()
+        self._watch.close()
+
+    def _check_profiles(self) -> str | None:
+        try:
+            self.profiles.check()
+        except ProfilesUnavailable as error:
+            return str(error)
+        return None

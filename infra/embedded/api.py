@@ -1,0 +1,31 @@
+"""The HTTP API, as a process beside the engines."""
+
+import os
+import sys
+
+from contracts.settings import CONFIG_VARIABLE, PREFIX
+from infra.embedded.instance import settings_file
+from infra.embedded.part import Part, http_reason
+
+
+class Api(Part):
+    """`python -m api`, with the supervisor's settings."""
+
+    name = "api"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "api"]
+
+    def environment(self) -> dict[str, str]:
+        own = {name: "" for name in os.environ if name.startswith(PREFIX)}
+        home = str(self.settings.home.absolute())
+        return {**own, "PYTHONPATH": home, CONFIG_VARIABLE: str(settings_file(self.settings))}
+
+    def ready(self) -> str | None:
+        return http_reason(f"http://{self.settings.host}:{self.settings.api.port}/readyz")
+
+    def ports(self) -> dict[str, int]:
+        return {"api.port": self.settings.api.port}
+
+    def version(self) -> str:
+        return "0.1.0"

@@ -1,0 +1,28 @@
+-- Archive and aggregates side by side, by block, minute and action; yields the rows that differ.
+-- Of an open block only the offsets that its listing names are compared, as both go on meanwhile.
+SELECT
+    topic_id, partition, block, minute, action,
+    sum(archived_count) AS archived_count, sum(counted) AS counted,
+    sum(archived_price) AS archived_price, sum(counted_price) AS counted_price
+FROM
+(
+    SELECT
+        events.topic_id AS topic_id, events.partition AS partition, blocks.block AS block,
+        toDateTime(toStartOfMinute(events.time), 'UTC') AS minute, events.action AS action,
+        toInt64(count()) AS archived_count, toInt64(0) AS counted,
+        sum(toInt64(events.price)) AS archived_price, toInt64(0) AS counted_price
+    FROM (SELECT topic_id, partition, offset, time, action, price FROM user_tags FINAL) AS events
+    ASOF INNER JOIN (SELECT topic_id, partition, block, last_offset FROM blocks FINAL) AS blocks
+        ON events.topic_id = blocks.topic_id AND events.partition = blocks.partition AND events.offset >= blocks.block
+    WHERE events.offset <= blocks.last_offset
+    GROUP BY topic_id, partition, block, minute, action
+    UNION ALL
+    SELECT
+        topic_id, partition, block, minute, action,
+        toInt64(0), toInt64(sum(count)), toInt64(0), sum(sum_price)
+    FROM aggregates_1m FINAL
+    GROUP BY topic_id, partition, block, minute, action
+)
+GROUP BY topic_id, partition, block, minute, action
+HAVING archived_count != counted OR archived_price != counted_price
+ORDER BY topic_id, partition, block, minute, action

@@ -1,0 +1,99 @@
+"""The archive as the truth: what was derived from it is compared with it, and made anew from it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from uuid import UUID
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+import sql
+from analysis.profile_updates import updates_of
+from contracts.codec import PLACED_SCHEMA
+from stores.profiles import ProfileStore
+
+BLOCKS_A_STATEMENT = 20
+
+
+class Totals(NamedTuple):
+    """Events in the archive, events counted in the aggregates, listed blocks of the log."""
+
+    archived: int
+    counted: int
+    blocks: int
+
+
+class Difference(NamedTuple):
+    """Where archive and aggregates disagree: events and sums of price of a minute and action in one block."""
+
+    topic_id: UUID
+    partition: int
+    block: int
+    minute: object
+    action: str
+    archived_count: int
+    counted: int
+    archived_price: int
+    counted_price: int
+
+
+class Run(NamedTuple):
+    """Blocks of one partition, by the first offsets of the first and the last of them."""
+
+    topic_id: UUID
+    partition: int
+    first: int
+    last: int
+
+
+class ArchivedPartition(NamedTuple):
+    """A partition that the archive holds `rows` of, duplicates that were not merged yet among them."""
+
+    topic_id: UUID
+    partition: int
+    rows: int
+
+
+def totals(client: Client) -> Totals:
+    """Of everything that is kept."""
+    return Totals(*client.query(sql.read("queries/totals")).result_rows[0])
+
+
+def differences(client: Client) -> list[Difference]:
+    """Where the aggregates are not what the archive says; empty when all is well.
+
+    While the jobs run, the archive may be behind by what is on its way: ask again before you believe a difference.
+    """
+    return [Difference(*row) for row in client.query(sql.read("queries/audit")).result_rows]
+
+
+def block_runs(client: Client) -> list[Run]:
+    """All listed blocks, in runs that one statement counts anew without holding too much."""
+    partitions: dict[tuple[UUID, int], list[int]] = {}
+    for topic_id, partition, block, _ in client.query(sql.read("queries/listed_blocks")).result_rows:
+        partitions.setdefault((topic_id, partition), []).append(block)
+    return [
+        Run(topic_id, partition, blocks[start], blocks[start : start + BLOCKS_A_STATEMENT][-1])
+        for (topic_id, partition), blocks in partitions.items()
+        for start in range(0, len(blocks), BLOCKS_A_STATEMENT)
+    ]
+
+
+def rebuild_aggregates(client: Client, run: Run) -> None:
+    """Counts the blocks of the run anew; rows that are there already stay as they are, or become right."""
+    client.command(sql.read("inserts/rebuild_aggregates"), {**run._asdict(), "topic_id": str(run.topic_id)})
+
+
+def archived_partitions(client: Client) -> list[ArchivedPartition]:
+    """The partitions of the log that the archive knows."""
+    return [ArchivedPartition(*row) for row in client.query(sql.read("queries/archived_partitions")).result_rows]
+
+
+def rebuild_profiles(client: Client, store: ProfileStore, source: ArchivedPartition) -> Iterator[int]:
+    """Adds the partition's archived events to the store; yields how many rows each step took."""
+    parameters = {"topic_id": str(source.topic_id), "partition": source.partition}
+    with client.query_arrow_stream(sql.read("queries/archived_events"), parameters) as stream:
+        for part in stream:
+            for events in pa.Table.from_batches([part]).cast(PLACED_SCHEMA).to_batches():
+                store.update(updates_of(events, source.topic_id, source.partition))
+                yield events.num_rows
