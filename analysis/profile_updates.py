@@ -6,7 +6,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from analysis.profiles import ProfileEvent, ProfileUpdate, identity
-from contracts.codec import tags_of
+from contracts.events import tags_of
 from contracts.tags import encode_tag
 
 

@@ -3,12 +3,13 @@
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from granian.constants import Interfaces, Loops
 from granian.server.mp import MPServer
 
-from api import logs
+from api import logs, signals
 from contracts.settings import Settings, SettingsError, load
 
 _BACKLOG = 2048
@@ -29,8 +30,18 @@ def main() -> int:
     return 0
 
 
-def _server(settings: Settings) -> MPServer:
-    return MPServer(
+class Server(MPServer):
+    """Tells its workers when it is told to end."""
+
+    def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
+        for worker in self.wrks:
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, signals.DRAIN)
+        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # granian types it not
+
+
+def _server(settings: Settings) -> Server:
+    return Server(
         "api.worker:make_app",
         factory=True,
         address=settings.host,

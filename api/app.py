@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from api import metrics
+from api import metrics, signals
 from api.asgi import (
     JSON,
     ClientGone,
@@ -58,8 +58,7 @@ class App:
             response = await self._respond(route, scope, receive)
             await send_response(send, response, head=scope["method"] == "HEAD")
             name, status = route.name, response.status
-        metrics.REQUESTS.labels(name, status).inc()
-        metrics.LATENCY.labels(name).observe(perf_counter() - started)
+        metrics.answered(name, status, perf_counter() - started)
 
     async def _respond(self, route: Route, scope: Scope, receive: Receive) -> Response:
         """The handler's answer, or the problem it raised."""
@@ -93,11 +92,14 @@ class App:
             await send_response(send, problem_response(problem), head=scope["method"] == "HEAD")
         except ClientGone:
             pass
-        return scope["path"] if status not in (0, 404) else "other", status
+        return scope["path"] if scope["path"] in self._flask_paths else "other", status
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.start(Services.open(self._settings, asyncio.get_running_loop()))
+        loop = asyncio.get_running_loop()
+        services = Services.open(self._settings, loop)
+        loop.add_signal_handler(signals.DRAIN, services.drain)
+        self.start(services)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()
@@ -107,7 +109,9 @@ class App:
         """Builds the routes over the services."""
         api = self._settings.api
         self._services = services
-        self._wsgi = BoundedWsgi(create_app(services), api.threads, api.queue, api.max_body_bytes)
+        flask_app = create_app(services)
+        self._flask_paths = {rule.rule for rule in flask_app.url_map.iter_rules() if not rule.arguments}
+        self._wsgi = BoundedWsgi(flask_app, api.threads, api.queue, api.max_body_bytes)
         profile = ProfileHandler(services.profiles)
         self._router = Router(
             [
@@ -120,7 +124,7 @@ class App:
         log.info("api started", partitions=services.collector.partitions)
 
     async def stop(self) -> None:
-        """After the last request: what waits for the broker is sent before the links are closed."""
+        """After the last request."""
         if self._services is not None:
             await self._services.close()
         log.info("api stopped")

@@ -1,6 +1,8 @@
 """Every metric of the API, declared once. With several workers they are summed over the processes."""
 
 import os
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
@@ -13,10 +15,12 @@ from prometheus_client import (
     multiprocess,
 )
 
+SHARED_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's: the folder that workers share
+
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)
 _ROWS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client types it not; when a series began says nothing here, and doubles the lines
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it without types
 REGISTRY: Final = CollectorRegistry()
 
 REQUESTS: Final = Counter("tidewatch_api_requests", "Requests answered", ["route", "status"], registry=REGISTRY)
@@ -52,9 +56,31 @@ PRODUCERS_REPLACED: Final = Counter(
 )
 
 
+@cache
+def _series(route: str, status: int) -> tuple[Counter, Histogram]:
+    """Looked up once: finding a series by its labels costs as much as all the rest of counting."""
+    return REQUESTS.labels(route, status), LATENCY.labels(route)
+
+
+def answered(route: str, status: int, seconds: float) -> None:
+    """Counts an answer. `route` must be one of few: each makes series that stay."""
+    count, latency = _series(route, status)
+    count.inc()
+    latency.observe(seconds)
+
+
+def forget_dead_workers() -> None:
+    """Drops what killed workers said about themselves; what they counted stays."""
+    folder = os.environ.get(SHARED_VARIABLE)
+    for file in Path(folder).glob("gauge_live*.db") if folder else ():
+        pid = file.stem.rpartition("_")[2]
+        if not Path("/proc", pid).exists():
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # as above
+
+
 def exposition() -> bytes:
     """All metrics in Prometheus' text format; those of all workers when there are several."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if SHARED_VARIABLE in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it ships without types here
         return generate_latest(registry)

@@ -13,7 +13,9 @@ from contracts.settings import Settings
 from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
 
 _CHECK_SECONDS: Final = 2.0  # a link that takes longer to answer is broken
-_DRAIN_SECONDS: Final = 6.0  # for what waits for the broker; the process is to end within 10
+# The process is to end within 10 s of SIGTERM: so long the broker may take for what is in flight, then for the rest.
+_DRAIN_SECONDS: Final = 6.0
+_CLOSE_SECONDS: Final = 1.0
 
 
 def wall_clock() -> int:
@@ -53,9 +55,13 @@ class Services:
         running = {name: self._checks.submit(check) for name, check in checks.items()}
         return {name: future.result() for name, future in running.items()}
 
+    def drain(self) -> None:
+        """Called when the process was told to end, while requests are still in flight."""
+        self.collector.drain(_DRAIN_SECONDS)
+
     async def close(self) -> None:
-        """Waits for what is in flight to the broker, then closes the links."""
-        await self.collector.close(_DRAIN_SECONDS)
+        """After the last request: closes the links."""
+        await self.collector.close(_CLOSE_SECONDS)
         self._checks.shutdown(wait=False)
         self.profiles.close()
         self.warehouse.close()

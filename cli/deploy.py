@@ -81,7 +81,7 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
     running = cluster.running(job.name)
     start = _start(settings, options, cluster, running, ids)
     args = arguments(settings, ids, start)
-    code = options.code or cluster.pack()
+    code = cluster.pack(options.code)
     if running and start is None and not options.force and cluster.runs_already(running, args, code):
         say(f"{job.name} runs this code with these settings already ({running}); --force deploys it again")
         return running
@@ -98,7 +98,7 @@ def _start(
     settings: Settings, options: Options, cluster: FlinkCluster, running: str | None, ids: dict[str, str]
 ) -> Start | None:
     """None: from the savepoint that the running job is stopped with."""
-    from cli.job_start import DeployError, Start, choose
+    from cli.job_start import DeployError, Start, choose, reads
 
     if options.rebuild and options.restore:
         raise DeployError("--rebuild starts without state, --from with one: choose")
@@ -106,7 +106,9 @@ def _start(
         return Start(None, "blocks")
     if options.restore:
         return Start(options.restore)
-    return None if running else choose(settings, cluster, _job(options.name), ids)
+    if running and reads(cluster, running, ids[settings.topics.user_tags.name]):
+        return None
+    return choose(settings, cluster, _job(options.name), ids)
 
 
 def _job(name: str) -> JobKind:

@@ -7,9 +7,9 @@ from typing import Final
 ROOMS: Final = {path.name for path in Path(__file__).parent.parent.iterdir() if (path / "__init__.py").exists()}
 # Of others' libraries: whose message it is, and the next step.
 OTHERS: Final = {
-    "clickhouse_connect": "ClickHouse does not do what it was asked: see `tidewatch status` and `tidewatch logs clickhouse`",
-    "confluent_kafka": "Kafka does not do what it was asked: see `tidewatch status` and `tidewatch logs kafka`",
-    "cimpl": "Kafka does not do what it was asked: see `tidewatch status` and `tidewatch logs kafka`",
+    "clickhouse_connect": "ClickHouse refused: see `tidewatch status` and `tidewatch logs clickhouse`",
+    "confluent_kafka": "Kafka refused: see `tidewatch status` and `tidewatch logs kafka`",
+    "cimpl": "Kafka refused: see `tidewatch status` and `tidewatch logs kafka`",
 }
 
 

@@ -7,7 +7,6 @@ import sql
 from contracts import names
 from contracts.settings import Settings
 from infra import log_start
-from infra.flink.restore import RestorePoint
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse
 
@@ -53,16 +52,17 @@ def arguments(settings: Settings, ids: dict[str, str], start: Start | None = Non
 
 
 def choose(settings: Settings, cluster: FlinkCluster, job: JobKind, ids: dict[str, str]) -> Start:
-    """For a job that does not run: its newest restore point, or none on a platform that counted nothing yet.
+    """For a job that does not run: its newest restore point, or none when there was no state yet that could be lost:
+    nothing was counted, or the job ended before its first checkpoint; what it wrote is written again then.
 
     DeployError when its state was lost, or when the log no longer holds what comes after it.
     """
     topic_id = ids[settings.topics.user_tags.name]
-    points = [point for point in cluster.restore_points(job.name) if _reads(cluster, point, topic_id)]
+    points = [point for point in cluster.restore_points(job.name) if reads(cluster, point.job_id, topic_id)]
     if points:
         refuse_gaps(settings, job)
         return Start(points[0].path)
-    if is_known(settings, topic_id):
+    if is_known(settings, topic_id) and log_start.was_read(settings, settings.topics.user_tags.name, job.pipelines):
         raise DeployError(_lost(settings, job))
     return Start(None)
 
@@ -89,9 +89,9 @@ GAP_CHOICES: Final = """A restore would skip it without a word, and is refused. 
   --rebuild     start from the listed blocks that are still there; `tidewatch audit` shows what is missing"""
 
 
-def _reads(cluster: FlinkCluster, point: RestorePoint, topic_id: str) -> bool:
-    """False for state of a topic that was deleted since: its offsets mean nothing in the one that has its name now."""
-    entry = next((one for one in cluster.ledger.all() if one.job_id == point.job_id), None)
+def reads(cluster: FlinkCluster, job_id: str, topic_id: str) -> bool:
+    """False for a job of a topic that was deleted since: its offsets mean nothing in the one that has its name now."""
+    entry = next((one for one in cluster.ledger.all() if one.job_id == job_id), None)
     named = [argument for argument in entry.args if "=" in argument] if entry else []
     return not named or any(argument.endswith(f"={topic_id}") for argument in named)
 

@@ -42,7 +42,9 @@ class Folder(click.Group):
 
 
 @click.group(cls=Folder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, resolve_path=True), help="YAML file of settings.")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, resolve_path=True), help="YAML file of settings."
+)
 @click.version_option("0.1.0", prog_name="tidewatch")
 def main(config: str | None) -> None:
     """Event analytics on real Kafka, Flink and ClickHouse.

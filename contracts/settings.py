@@ -99,6 +99,7 @@ class Flink(Section):
     bundle_size: int = 1000
     bundle_milliseconds: int = 50
     deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, a first checkpoint
+    options: dict[str, str] = {}  # Flink's own, for clusters that are not embedded; they win over what we derive
     ship_requirements: bool = False  # workers install what jobs need first: for clusters not made of our image
 
 
@@ -107,7 +108,7 @@ class Profiles(Section):
 
     kind: Literal["lmdb", "redis"] = "lmdb"
     path: str = ""  # empty: below state_dir
-    map_size_gb: int = 64  # the most the LMDB file may grow to; costs nothing until used
+    map_size_gb: float = 64  # the most the LMDB file may grow to; costs nothing until used
     sync: bool = False  # LMDB: each commit waits for the disk, which a power cut (not a kill) needs
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     keep: int = Field(default=256, ge=200)
@@ -150,7 +151,7 @@ class Supervisor(Section):
     """The process that keeps the embedded parts alive; its own health and metrics port."""
 
     port: int = 8090
-    start_timeout_seconds: float = 120
+    start_timeout_seconds: float = 180
     stop_timeout_seconds: float = 20
     nice: int = Field(default=5, ge=0, le=19)  # of Flink and ClickHouse, so that answers stay fast
 
@@ -162,7 +163,11 @@ class Settings(BaseSettings):
     """All settings; `load()` reads them, `effective(settings)` shows them with secrets masked."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     home: Path = Path()  # what relative folders start from; `tidewatch` sets it to its checkout

@@ -77,7 +77,9 @@ def event_time(tag: UserTag) -> int:
 def check_not_future(time: int, now: int) -> None:
     """InvalidTag when an event's `time` is more than 5 minutes ahead of `now` (both epoch milliseconds)."""
     if time > now + FUTURE_MS:
-        raise InvalidTag("time", f"{(time - now) // 1000} s ahead of the clock; at most {FUTURE_MS // 1000} s are allowed")
+        raise InvalidTag(
+            "time", f"{(time - now) // 1000} s ahead of the clock; at most {FUTURE_MS // 1000} s are allowed"
+        )
 
 
 def encode_tag(tag: UserTag) -> bytes:

@@ -4,6 +4,7 @@ One parser for all parts: were the collector and the jobs to differ by one odd s
 acknowledged would end among the dead letters.
 """
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
@@ -13,6 +14,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND: Final = timedelta(milliseconds=1)
 MINUTE_MS: Final = 60_000
 
+_FINER: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 # What ClickHouse's DateTime holds: 1970-01-01 up to, and without, 2106-02-07.
 LATEST_MS: Final = 2**32 * 1000 - MINUTE_MS
 
@@ -23,12 +25,17 @@ def parse_instant(text: str) -> int:
     Raises ValueError, with the reason, for anything else and for years that the store cannot hold.
     """
     try:
-        moment = msgspec.convert(text, datetime)
+        moment = msgspec.convert(_to_microseconds(text), datetime)
     except msgspec.ValidationError:
         raise ValueError(f"not an RFC 3339 time such as 2022-03-01T00:00:00.649Z: {text[:40]!r}") from None
     if moment.tzinfo is None:
         raise ValueError(f"time without a zone, append Z for UTC: {text[:40]!r}")
     return check_range((moment - EPOCH) // MILLISECOND)
+
+
+def _to_microseconds(text: str) -> str:
+    """Without the digits finer than a microsecond, by which msgspec would round up, into the next minute even."""
+    return _FINER.sub(r"\1", text) if len(text) > len("2022-03-01T00:00:00.649123Z") else text
 
 
 def check_range(milliseconds: int) -> int:

@@ -159,16 +159,17 @@ class FlinkCluster:
         `restore` is the path of a checkpoint or savepoint; None starts without state. Does not wait for the job to run.
         Hold `deploy_lock` from asking `running` to the end of this.
         """
-        code = code or self.pack()
+        code = self.pack(code)
         job_id = client.run(self._settings, client.Job(module, args, code, restore), timeout)
         entry = Submission(job_id=job_id, name=name, at=time.time(), module=module, args=list(args), restored=restore)
         known = {"code": code.stem, "fingerprint": handover.fingerprint(self._settings)}
         self.ledger.put(entry.model_copy(update=known))
         return job_id
 
-    def pack(self) -> Path:
-        """The zip of our code as it stands; zips of earlier submissions stay beside it."""
-        return package.store(self._folder / "code")
+    def pack(self, code: Path | None = None) -> Path:
+        """The zip of our code as it stands, or a copy of `code`; those of earlier submissions stay beside it."""
+        folder = self._folder / "code"
+        return package.keep(folder, code.read_bytes()) if code else package.store(folder)
 
     def code_of(self, entry: Submission) -> Path | None:
         """The zip that was submitted; None when it is no longer here."""

@@ -31,8 +31,12 @@ def sources(root: Path = ROOT) -> list[Path]:
 
 
 def store(folder: Path, root: Path = ROOT) -> Path:
-    """Writes the zip as `<folder>/<first 12 of its SHA-256>.zip`, unless it is there already, and returns its path."""
-    content = build(root)
+    """Builds the zip, keeps it in the folder and returns its path."""
+    return keep(folder, build(root))
+
+
+def keep(folder: Path, content: bytes) -> Path:
+    """Writes a zip as `<folder>/<first 12 of its SHA-256>.zip`, unless it is there already, and returns its path."""
     path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}.zip"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

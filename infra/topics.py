@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic  # where it comes from: the package does not list it as its own
 
 from contracts.settings import Settings, Topic
 
@@ -60,7 +61,7 @@ def _topics(settings: Settings) -> list[Topic]:
 
 def _admin(settings: Settings) -> AdminClient:
     """Silent: what goes wrong is raised."""
-    return AdminClient({**settings.kafka_client, "log_level": 0, "error_cb": lambda _: None})
+    return AdminClient({**settings.kafka_client, "log_level": 0})
 
 
 def _create(admin: AdminClient, settings: Settings, topics: list[Topic]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext, StreamExecutionEnvironment
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.datastream.time_domain import TimeDomain
 
@@ -23,7 +24,7 @@ from contracts.settings import Settings
 from contracts.times import MINUTE_MS
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed, clamp
 from jobs.closer import MinuteCloser
-from jobs.flink import BLOB, Pipeline, Source, StreamExecutionEnvironment
+from jobs.flink import BLOB, Pipeline, Source
 from jobs.writer import Writer
 
 NAME = "aggregates"
@@ -147,6 +148,4 @@ def block_rows(counts: list[Count], topic_id: UUID, partition: int) -> pa.Table:
 
 def _seconds(minutes: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Minutes since the epoch as ClickHouse's DateTime wants them: seconds in 32 bits."""
-    import pyarrow.compute as pc
-
     return pc.multiply(minutes, 60).cast(pa.uint32())

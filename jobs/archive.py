@@ -9,14 +9,15 @@ from uuid import UUID
 
 import pyarrow as pa
 from pyflink.common import Row
-from pyflink.datastream import RuntimeContext
+from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
 
 from contracts import dead_letters
-from contracts.codec import EVENT_SCHEMA, Record, decode
+from contracts.codec import Record, decode
+from contracts.events import EVENT_SCHEMA
 from contracts.names import USER_TAGS_TABLE
 from contracts.settings import Settings
 from jobs.buffer import Bounds, PartitionBuffer
-from jobs.flink import Pipeline, Source, StreamExecutionEnvironment
+from jobs.flink import Pipeline, Source
 from jobs.writer import Writer
 
 NAME = "archive"

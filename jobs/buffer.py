@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyflink.common import Row
+from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from contracts.codec import Record
 from contracts.times import LATEST_MS
+from jobs.flink import BLOB
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +63,6 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         raise NotImplementedError
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        # Imported here, as the module's own types would hold on to the JVM of the client and cannot be pickled.
-        from jobs.flink import BLOB, Types
-
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
         self._bytes = runtime_context.get_state(ValueStateDescriptor("bytes", Types.LONG()))  # None: no timer
         gc.collect()
@@ -116,9 +114,7 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
 
     def _set_timer(self, ctx: KeyedProcessFunction.Context) -> None:
         timers = ctx.timer_service()
-        timers.register_processing_time_timer(
-            timers.current_processing_time() + int(self._bounds.seconds * 1000)
-        )
+        timers.register_processing_time_timer(timers.current_processing_time() + int(self._bounds.seconds * 1000))
 
 
 def unpack(blob: bytes) -> Record:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyflink.common import Row
+from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 from pyflink.datastream.time_domain import TimeDomain
@@ -18,6 +18,7 @@ from analysis import arrow, series
 from contracts.series import Message, Progress, encode
 from contracts.settings import Jobs
 from contracts.times import MINUTE_MS
+from jobs.flink import BLOB
 
 REVISION_MS: Final = 5000  # late partials are gathered this long before their bins are sent again
 MESSAGES_A_RECORD: Final = 2000
@@ -31,8 +32,6 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
         self._lateness = jobs.series_lateness_minutes * MINUTE_MS
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        from jobs.flink import BLOB, Types
-
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
         self._minutes = runtime_context.get_map_state(MapStateDescriptor("minutes", Types.LONG(), BLOB()))
         self._through = runtime_context.get_state(ValueStateDescriptor("through", Types.LONG()))  # closed up to, ms

@@ -7,14 +7,14 @@ transaction. The store merges by event identity, so writing again what is there 
 from collections.abc import Iterator
 from threading import Lock
 
-from pyflink.datastream import RuntimeContext
+from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
 
 from analysis.profile_updates import updates_of
 from contracts.codec import Record, decode
 from contracts.settings import Settings
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
-from jobs.flink import Pipeline, Source, StreamExecutionEnvironment
-from stores.profiles import ProfilesUnavailable, ProfileStore, open_store
+from jobs.flink import Pipeline, Source
+from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
 
 NAME = "profiles"
 

@@ -15,4 +15,8 @@ def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     with clickhouse.connect(settings) as client:
         rows = client.query(sql.read("queries/block_starts"), {"topic_id": str(topic_id)}).result_rows
     known = {int(partition): int(block) for partition, block in rows}
-    return {partition: known.get(partition, 0) for partition in range(settings.topics.user_tags.partitions)} if known else {}
+    return (
+        {partition: known.get(partition, 0) for partition in range(settings.topics.user_tags.partitions)}
+        if known
+        else {}
+    )

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 import sql
 from analysis.profile_updates import updates_of
-from contracts.codec import PLACED_SCHEMA
+from contracts.events import PLACED_SCHEMA
 from stores.profiles import ProfileStore
 
 BLOCKS_A_STATEMENT = 20

@@ -41,7 +41,7 @@ class LmdbProfiles:
         self._environment: lmdb.Environment | None = None
         self._file: tuple[int, int] | None = None  # device and inode of the file that is open
         if writable:
-            self._attempt(lambda environment: environment.reader_check())
+            self._attempt(lambda environment: None)  # creates the file: a store without profiles is not a missing one
 
     def update(self, events: Mapping[str, ProfileUpdate]) -> None:
         """All cookies in one transaction: after a failure or a kill none of them is changed."""
@@ -51,6 +51,7 @@ class LmdbProfiles:
         self._attempt(lambda environment: self._write(environment, rows))
 
     def _write(self, environment: lmdb.Environment, rows: list[tuple[bytes, ProfileUpdate]]) -> None:
+        environment.reader_check()  # a reader that was killed would hold on to old pages, and the file would grow
         with environment.begin(write=True, buffers=True) as transaction, transaction.cursor() as cursor:
             for key, update in rows:
                 old = cursor.value() if cursor.set_key(key) else None
@@ -106,7 +107,7 @@ class LmdbProfiles:
             self._path.mkdir(parents=True, exist_ok=True)
         environment = lmdb.open(
             str(self._path),
-            map_size=self._settings.map_size_gb << 30,
+            map_size=int(self._settings.map_size_gb * 2**30),
             readonly=not self._writable,
             create=self._writable,
             max_readers=_MAX_READERS,

@@ -55,6 +55,8 @@ class Traffic:
         self.step_ms = step_ms
         self._salt = np.array([seed % 2**64], np.uint64)
         self._salt = mix(self._salt + np.uint64(_GOLDEN))
+        # Streams that start at other times have other cookies: their newest tags do not push each other out.
+        self._names = mix(self._salt ^ np.uint64(start_ms))
         self._chunk = lru_cache(maxsize=8)(self._make_chunk)
         self._second = lru_cache(maxsize=4)(_second_text)
 
@@ -79,7 +81,7 @@ class Traffic:
 
     def _cookies(self, indices: Numbers) -> list[str]:
         """20 letters and digits each: 15 bytes of hash in base 64."""
-        salted = indices * np.uint64(_GOLDEN) ^ self._salt
+        salted = indices * np.uint64(_GOLDEN) ^ self._names
         names = np.stack([mix(salted), mix(~salted)], axis=1).tobytes()
         return [
             b2a_base64(names[at : at + 15], newline=False).translate(_LETTERS).decode()

@@ -81,7 +81,7 @@ class Questions:
         if kind < 0.8:  # a few milliseconds around a tag
             begin = at - draw.randrange(5)
             return ProfileQuery(cookie, begin, min(begin + 5, latest))
-        return ProfileQuery(cookie, at - draw.randrange(5_000), latest - draw.randrange(1_000))
+        return ProfileQuery(cookie, at - draw.randrange(5_000), max(at, latest - draw.randrange(1_000)))
 
     def _stranger(self) -> str:
         return self._traffic.cookie(self._traffic.cookies + self._random.randrange(2**32))

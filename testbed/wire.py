@@ -7,7 +7,7 @@ against some 250 us through aiohttp. One request at a time on a connection, no r
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import httptools
 
@@ -50,9 +50,7 @@ class Pool:
             self._idle.pop().start(call)
             return
         self._waiting.append(call)
-        # As many connections are on their way as calls wait, up to the limit.
-        if len(self._open) + len(self._connecting) < self.limit and len(self._connecting) < len(self._waiting):
-            self._connect()
+        self._connect()
 
     async def get(self, request: bytes, timeout: float) -> Response:
         """The same as a coroutine."""
@@ -77,9 +75,15 @@ class Pool:
             connection.abort("the driver was stopped")
 
     def _connect(self) -> None:
-        task = self._loop.create_task(self._open_one())
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        """As many connections are on their way as calls wait, up to the limit."""
+        if len(self._open) + len(self._connecting) < self.limit and len(self._connecting) < len(self._waiting):
+            task = self._loop.create_task(self._open_one())
+            self._connecting.add(task)
+            task.add_done_callback(self._tried)
+
+    def _tried(self, task: "asyncio.Task[None]") -> None:
+        self._connecting.discard(task)
+        self._connect()  # for a call that came since
 
     async def _open_one(self) -> None:
         try:
@@ -102,8 +106,7 @@ class Pool:
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._waiting:
-            self._connect()
+        self._connect()
 
 
 class _Connection(asyncio.Protocol):
@@ -128,8 +131,8 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # uvloop's transport has the methods of asyncio.Transport without being one.
+        self._transport = cast(asyncio.Transport, transport)
         self._pool.opened(self)
 
     def data_received(self, data: bytes) -> None:

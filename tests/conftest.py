@@ -1,4 +1,4 @@
-"""The real parts, for tests: each started once a run, when a test first asks for it, on free ports and a folder of its own.
+"""The real parts, for tests: each started once a run, when first asked for, on free ports and in a folder of its own.
 
 Tests share them, so each works with names of its own (topics, cookies, event times far apart). Whoever kills a part
 starts it again before it ends.
@@ -85,7 +85,7 @@ def make_settings(folder: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
-    """Also in effect for every process that a test starts, through TIDEWATCH_CONFIG. The folder stays after failures."""
+    """In effect for every process that a test starts, too, by TIDEWATCH_CONFIG. The folder stays after failures."""
     folder = Path(tempfile.mkdtemp(prefix="tidewatch-"))
     config = folder / "settings.yaml"
     config.write_text(yaml.safe_dump(make_settings(folder)))

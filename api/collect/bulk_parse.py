@@ -8,7 +8,8 @@ import msgspec
 
 from api.collect.lane import partition_of
 from api.collect.producer import OutRecord
-from contracts.codec import encode_arrow, events_of
+from contracts.codec import encode_arrow
+from contracts.events import events_of
 from contracts.tags import InvalidTag, UserTag, check_not_future, decode_tag, event_time
 
 # Read at once: one call holds the interpreter for about 1 ms, so requests for single tags get their turn in between.

@@ -40,6 +40,7 @@ class Collector:
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
         self._buffered = 0
+        self._ending = False
         self._tasks = [loop.create_task(self._probe_forever())]
         if self._topic.live:
             self._tasks.append(loop.create_task(self._tick_forever()))
@@ -83,6 +84,15 @@ class Collector:
             return f"no broker answers: {error.args[0].str()}"
         return "; ".join(missing.values()) or None
 
+    def drain(self, seconds: float) -> None:
+        """The process is to end: what waits is sent at once, and given up when the broker takes over `seconds`."""
+        self._send_all()
+        self._loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._ending = True
+        self._producer.give_up()
+
     async def close(self, timeout: float) -> None:
         """Sends what waits and waits, `timeout` seconds at most, until the broker holds it."""
         for task in self._tasks:
@@ -92,6 +102,8 @@ class Collector:
         await asyncio.sleep(0)  # lets the last acknowledgements, already handed to the loop, reach their requests
 
     def _admit(self, lane: Lane, size: int) -> None:
+        if self._ending:
+            raise unavailable("the collector is shutting down")
         if lane.breaker.is_open(self._loop.time()):
             raise unavailable("the broker does not acknowledge: events are refused until it does")
         if self._buffered + size > self._api.buffer_bytes:

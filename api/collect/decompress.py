@@ -11,6 +11,7 @@ from api.problems import Problem, invalid
 
 ENCODINGS: Final = ("identity", "gzip", "zstd")
 _ZSTD_WINDOW: Final = 8_388_608  # bytes; what RFC 9659 lets a body ask for
+_ZSTD_PIECE: Final = 1024  # bytes; at worst they unpack to 32 MB, since 4 make a block of 128 KB
 
 
 def check_encoding(name: str) -> str:
@@ -36,18 +37,25 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _read(body: bytes, encoding: str, size: int) -> bytes:
+    """The first `size` bytes, or some more."""
     if encoding == "gzip":
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
             return file.read(size)
+    return _read_zstd(body, size)
+
+
+def _read_zstd(body: bytes, size: int) -> bytes:
+    """Fed in pieces, because zstandard's readers take a frame that is cut off for a whole one."""
     context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    with context.stream_reader(body, read_across_frames=True) as reader:
-        return _read_up_to(reader, size)
-
-
-def _read_up_to(reader: zstandard.ZstdDecompressionReader, size: int) -> bytes:
-    """`read` of this reader may return less than there is."""
-    chunks = []
-    while size > 0 and (chunk := reader.read(min(size, 1_048_576))):
-        chunks.append(chunk)
-        size -= len(chunk)
+    frame, chunks, length = context.decompressobj(), [], 0
+    for start in range(0, len(body), _ZSTD_PIECE):
+        piece = body[start : start + _ZSTD_PIECE]
+        while piece and length < size:
+            if frame.eof:
+                frame = context.decompressobj()
+            chunks.append(frame.decompress(piece))
+            length += len(chunks[-1])
+            piece = frame.unused_data
+    if not frame.eof and length < size:
+        raise EOFError("it ends within a frame")
     return b"".join(chunks)

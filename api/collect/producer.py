@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,8 @@ log: Final = structlog.get_logger()
 
 # None: acknowledged; otherwise what went wrong, as text.
 Done = Callable[[str | None], None]
-_POLL_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.05
+_LOG_SECONDS: Final = 5.0  # between lines about a broker that is away: every attempt to reach it reports one
 _LINGER_MS: Final = 0  # records are batches already
 
 
@@ -77,6 +79,10 @@ class LogProducer:
                 missing[number] = f"partition {number} of {self._topic} has no leader"
         return missing
 
+    def give_up(self) -> None:
+        """Settles what is in flight now, as failed."""
+        self._link.producer.purge()
+
     def close(self, timeout: float) -> None:
         """Blocks until what was sent is settled, or for `timeout` seconds; what is left then is given up."""
         self._link.close(timeout)
@@ -116,6 +122,7 @@ class _Link:
     def __init__(self, settings: Settings, on_fatal: Callable[["_Link", KafkaError], None]) -> None:
         self._on_fatal = on_fatal
         self._stopping = threading.Event()
+        self._logged = -_LOG_SECONDS
         self.producer = Producer({**_configuration(settings), "error_cb": self._on_error})
         self._thread = threading.Thread(target=self._poll, name="kafka-acknowledgements", daemon=True)
         self._thread.start()
@@ -134,7 +141,8 @@ class _Link:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._on_fatal(self, error)
-        else:
+        elif time.monotonic() - self._logged > _LOG_SECONDS:
+            self._logged = time.monotonic()
             log.warning("kafka", error=error.str())
 
     def _poll(self) -> None:
@@ -164,7 +172,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "queue.buffering.max.kbytes": max(2 * settings.api.buffer_bytes // 1024, 65_536),
         "queue.buffering.max.messages": 1_000_000,
         # A broker that comes back is to be found at once, not after the defaults' backoff of up to 10 s.
-        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 300,
         "retry.backoff.ms": 50,
         "retry.backoff.max.ms": 300,
@@ -173,5 +181,5 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "topic.metadata.propagation.max.ms": 3000,
         "allow.auto.create.topics": False,
         "compression.type": "lz4",
-        "log_level": 3,  # errors come through the callback
+        "log_level": 2,  # errors come through the callback
     }

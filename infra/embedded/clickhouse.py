@@ -14,7 +14,7 @@ from infra.embedded.part import Part, http_reason
 
 SERVER = Path(__file__).with_name("clickhouse_server.py")
 MEGABYTE = 1_048_576
-Tree: TypeAlias = "dict[str, Tree | list[Tree] | str | int | None]"
+Tree: TypeAlias = "dict[str, Tree | list[str] | str | int | None]"
 
 
 class ClickHouse(Part):

@@ -39,7 +39,7 @@ class Metrics:
 def serve(host: str, port: int, state: Callable[[], State]) -> ThreadingHTTPServer:
     """Answers from threads of its own until `shutdown()`. `state` is that of `Supervisor.state`."""
     registry = CollectorRegistry()
-    registry.register(Metrics(state))  # type: ignore[arg-type]  # a collector needs no base class, only `collect`
+    registry.register(Metrics(state))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

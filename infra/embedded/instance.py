@@ -31,9 +31,13 @@ class Running(NamedTuple):
     def lives(self) -> bool:
         """False also when the pid is another process's by now."""
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1.0
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            return self.is_known() and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        return False
+
+    def is_known(self) -> bool:
+        """Whether the pid is still this process's, be it dead and not yet reaped."""
+        with suppress(psutil.NoSuchProcess):
+            return abs(psutil.Process(self.pid).create_time() - self.started) < 1.0
         return False
 
 
@@ -52,9 +56,9 @@ def hold(settings: Settings) -> Iterator[None]:
     with open(folder / "supervisor.lock", "a") as lock:
         if not _lock(lock.fileno()):
             raise Busy(f"a supervisor runs on {folder} already")
-        end_leftovers(settings)
+        end_leftovers(folder)
         _write(folder / "supervisor.json", this_process(os.getpid()))
-        _write_settings(settings)
+        write_settings(settings)
         yield
         (folder / "supervisor.json").unlink(missing_ok=True)
         (folder / "children.json").unlink(missing_ok=True)
@@ -77,30 +81,35 @@ def note_children(settings: Settings, children: dict[str, int]) -> None:
     _write(settings.state_path / "children.json", noted)
 
 
-def end_leftovers(settings: Settings) -> list[str]:
-    """Kills what is left of the noted process groups; returns the names of the parts that were still there."""
-    path = settings.state_path / "children.json"
+def end_leftovers(folder: Path) -> list[str]:
+    """Kills what is left of the process groups noted in a state folder; returns the parts that were still there."""
+    path = folder / "children.json"
     ended = []
     with suppress(FileNotFoundError, ValueError):
         for name, (pid, started) in json.loads(path.read_text()).items():
             # A pid stays taken while its group has members: no leader by that pid means that they are ours.
-            if (Running(pid, started).lives() or not psutil.pid_exists(pid)) and end_group(pid):
+            if (Running(pid, started).is_known() or not psutil.pid_exists(pid)) and end_group(pid):
                 ended.append(name)
         path.unlink(missing_ok=True)
     return ended
 
 
 def settings_file(settings: Settings) -> Path:
-    """Where the supervisor writes its settings for its children, readable by the owner alone."""
-    return settings.state_path / "settings.yaml"
+    """Where a supervisor and its children read their settings."""
+    return settings.state_path / "supervisor.yaml"
 
 
-def _write_settings(settings: Settings) -> None:
+def write_settings(settings: Settings) -> Path:
+    """Writes `settings_file`, secrets in clear, readable by the owner alone; returns it."""
     path = settings_file(settings)
-    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
     absolute = settings.model_copy(update={"home": settings.home.absolute()})
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(dump(absolute))
+    beside.replace(path)
+    return path
 
 
 def _write(path: Path, content: object) -> None:

@@ -2,7 +2,6 @@
 
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -109,8 +108,8 @@ class Kafka(Part):
     def _client(self) -> AdminClient:
         """Kept, because it connects again by itself; silent, because `ready` says what is wrong."""
         if self._admin is None:
-            config: dict[str, Any] = {**self.settings.kafka_client, "log_level": 0, "error_cb": lambda _: None}
-            self._admin = AdminClient({**config, "reconnect.backoff.max.ms": 500})
+            quiet = {"log_level": 0, "reconnect.backoff.max.ms": 500}
+            self._admin = AdminClient({**self.settings.kafka_client, **quiet})
         return self._admin
 
     def ports(self) -> dict[str, int]:

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from contracts.settings import Settings
 
@@ -12,33 +11,41 @@ CALL_SECONDS: Final = 3.0
 
 
 class Lag:
-    """Asks over one connection; threads may not share it."""
+    """Asks over connections of its own, which are kept; threads may not share it.
+
+    By consumers that never subscribe, not by the admin client: librdkafka (2.x, seen) crashes the process when a
+    coordinator that is still starting refuses the admin client's question for a group's offsets.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topics.user_tags
-        self._admin = AdminClient({**settings.kafka_client, "log_level": 0, "error_cb": lambda _: None})
+        topic = settings.topics.user_tags
+        self._places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        quiet = {"log_level": 0, "enable.auto.commit": False}
+        self._consumers = {
+            name: Consumer({**settings.kafka_client, **quiet, "group.id": f"tidewatch-{name}"}) for name in PIPELINES
+        }
 
     def ask(self) -> dict[str, int]:
         """Records by pipeline that its Flink source has not committed yet, as of its last checkpoint.
 
-        Without those that committed nothing; empty while the broker is away.
+        A partition of which nothing was committed counts from its first record. Empty while the broker is away.
         """
-        places = [TopicPartition(self._topic.name, number) for number in range(self._topic.partitions)]
         try:
-            latest = OffsetSpec.latest()
-            asked = self._admin.list_offsets(dict.fromkeys(places, latest), request_timeout=CALL_SECONDS)
-            ends = {place.partition: found.result().offset for place, found in asked.items()}
-            committed = {pipeline: self._committed(pipeline) for pipeline in PIPELINES}
+            first = next(iter(self._consumers.values()))
+            bounds = {place.partition: _bounds(first, place) for place in self._places}
+            committed = {name: self._committed(consumer) for name, consumer in self._consumers.items()}
         except KafkaException:
             return {}
         return {
-            pipeline: sum(ends[partition] - offsets.get(partition, 0) for partition in ends)
-            for pipeline, offsets in committed.items()
-            if offsets
+            name: sum(end - offsets.get(partition, begin) for partition, (begin, end) in bounds.items())
+            for name, offsets in committed.items()
         }
 
-    def _committed(self, pipeline: str) -> dict[int, int]:
-        group = ConsumerGroupTopicPartitions(f"tidewatch-{pipeline}")
-        asked = self._admin.list_consumer_group_offsets([group], request_timeout=CALL_SECONDS)
-        places = next(iter(asked.values())).result().topic_partitions
-        return {place.partition: place.offset for place in places if place.topic == self._topic.name and place.offset >= 0}
+    def _committed(self, consumer: Consumer) -> dict[int, int]:
+        places = consumer.committed(self._places, timeout=CALL_SECONDS)
+        return {place.partition: place.offset for place in places if place.offset >= 0}
+
+
+def _bounds(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    begin, end = consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)
+    return int(begin), int(end)

@@ -42,6 +42,7 @@ def describe(setting: str, port: int) -> str:
 
 def _holder(port: int) -> str:
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        listens = connection.status == psutil.CONN_LISTEN and getattr(connection.laddr, "port", None) == port
+        if listens and connection.pid:
             return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
     return "a process of another user"

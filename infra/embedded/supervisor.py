@@ -12,14 +12,15 @@ import psutil
 import structlog
 
 from contracts.settings import Settings
-from infra.embedded import endpoints, instance
+from infra.embedded import endpoints, guard, instance
 from infra.embedded.child import Child, end_group
+from infra.embedded.guard import guarded
 from infra.embedded.lag import Lag
 from infra.embedded.steps import Step
 from infra.embedded.watched import Watched
 
 TICK_SECONDS: Final = 0.1
-LAG_SECONDS: Final = 5.0
+MEASURE_SECONDS: Final = 5.0
 KAFKA: Final = "kafka"
 
 log = structlog.get_logger()
@@ -36,7 +37,8 @@ class Supervisor:
         self, settings: Settings, parts: Sequence[Watched], steps: Sequence[Step], stop_order: Sequence[Sequence[str]]
     ) -> None:
         self._settings, self._parts, self._steps, self._stop_order = settings, parts, steps, stop_order
-        self._links: dict[str, Watched | Step] = {link.name: link for link in [*parts, *steps]}
+        self._links: dict[str, Watched | Step] = {part.name: part for part in parts}
+        self._links.update({step.name: step for step in steps})
         self._stopping = threading.Event()
         self._lag: dict[str, int] = {}
         self._began = time.monotonic()
@@ -52,7 +54,7 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        with instance.hold(self._settings):
+        with instance.hold(self._settings), guarded(self._settings):
             server = endpoints.serve(self._settings.host, self._settings.supervisor.port, self.state)
             log.info("supervisor started", pid=os.getpid(), state_dir=str(self._settings.state_path))
             threads = self._start_threads()
@@ -101,7 +103,7 @@ class Supervisor:
         for step in self._steps:
             work = [lambda step=step: self._blocked(step.needs), self._stopping, self._report]
             threads.append(threading.Thread(target=step.work, args=work, daemon=True))
-        threads.append(threading.Thread(target=self._watch_lag, daemon=True))
+        threads.append(threading.Thread(target=self._measure, daemon=True))
         for thread in threads:
             thread.start()
         return threads
@@ -109,10 +111,13 @@ class Supervisor:
     def _report(self, step: str, event: str) -> None:
         log.info(event, step=step)
 
-    def _watch_lag(self) -> None:
+    def _measure(self) -> None:
+        """What costs too much to find out for each question."""
         lag = Lag(self._settings)
-        while not self._stopping.wait(LAG_SECONDS):
+        while not self._stopping.wait(MEASURE_SECONDS):
             self._lag = lag.ask() if self._links[KAFKA].reason is None else {}
+            for part in self._parts:
+                part.measure()
 
     def _stop_parts(self) -> None:
         running = {part.name: part.child for part in self._parts if part.child is not None}
@@ -131,10 +136,8 @@ class Supervisor:
         for process in psutil.Process().children():
             with suppress(ProcessLookupError, psutil.NoSuchProcess):
                 group = os.getpgid(process.pid)
-                if group == process.pid:
+                if group == process.pid and not _is_guard(process):
                     end_group(group)
-                else:
-                    process.kill()
 
     def _stop_part(self, child: Child) -> None:
         orderly = child.stop(self._settings.supervisor.stop_timeout_seconds)
@@ -150,10 +153,14 @@ class Supervisor:
             "pid": child.pid if child else None,
             "ports": list(part.part.ports().values()),
             "version": part.part.version() if part.owned else None,
-            "resident_bytes": part.resident_bytes(),
+            "resident_bytes": part.resident_bytes,
             "uptime_seconds": round(time.monotonic() - child.started, 1) if child else None,
             "restarts": part.restarts,
         }
+
+
+def _is_guard(process: psutil.Process) -> bool:
+    return guard.__name__ in process.cmdline()
 
 
 def _describe_step(step: Step) -> dict[str, Any]:

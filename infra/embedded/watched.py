@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import psutil
@@ -12,7 +13,7 @@ from infra.embedded.part import Part, PartError
 FIRST_BACKOFF: Final = 0.5  # seconds; doubled with each death in a row
 LONGEST_BACKOFF: Final = 30.0
 HEALTHY_AFTER: Final = 60.0  # seconds of life after which a death counts as the first
-ASK_UNREADY: Final = 0.25  # seconds between two health checks
+ASK_UNREADY: Final = 0.4  # seconds between two health checks
 ASK_READY: Final = 2.0
 
 
@@ -27,6 +28,7 @@ class Watched:
         self.name = part.name
         self.child: Child | None = None
         self.restarts = 0
+        self.resident_bytes = 0  # of the process and all it started, when last measured
         self.reason: str | None = "not started" if owned else "not asked yet"
         self._deaths = 0  # in a row
         self._start_at = 0.0
@@ -81,15 +83,14 @@ class Watched:
                 self.reason = reason
             rotate(self.part.log)
 
-    def resident_bytes(self) -> int:
-        """Memory of the process and all it started; 0 when it does not run."""
-        if self.child is None:
-            return 0
-        try:
-            process = psutil.Process(self.child.pid)
-            return sum(_resident(one) for one in [process, *process.children(recursive=True)])
-        except psutil.NoSuchProcess:
-            return 0
+    def measure(self) -> None:
+        """Renews `resident_bytes`."""
+        child = self.child
+        self.resident_bytes = 0
+        if child is not None:
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(child.pid)
+                self.resident_bytes = sum(map(_resident, [process, *process.children(recursive=True)]))
 
 
 def _resident(process: psutil.Process) -> int:

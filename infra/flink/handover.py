@@ -40,5 +40,7 @@ def _plain(value: Any) -> Any:
             return value.get_secret_value()
         case Path():
             return str(value)
+        case float() if value.is_integer():  # a default such as 1 stays an int where a file's becomes 1.0
+            return int(value)
         case _:
             return value

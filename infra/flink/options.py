@@ -6,7 +6,7 @@ from contracts.settings import Settings
 
 
 def job_options(settings: Settings) -> dict[str, str]:
-    """Parallelism, checkpoints, restarts and Python bundles, by the settings."""
+    """Parallelism, checkpoints, restarts and Python bundles, by the settings; `flink.options` win."""
     flink = settings.flink
     python = flink.python or sys.executable
     return {
@@ -31,4 +31,5 @@ def job_options(settings: Settings) -> dict[str, str]:
         "python.execution-mode": "process",
         "python.fn-execution.bundle.size": str(flink.bundle_size),
         "python.fn-execution.bundle.time": str(flink.bundle_milliseconds),
+        **flink.options,
     }

@@ -1,5 +1,5 @@
 -- {topic_id:UUID} {partition:UInt16}
--- A partition's events as `contracts.codec.PLACED_SCHEMA` names them. Repeated rows do no harm to who reads this.
+-- A partition's events as `contracts.events.PLACED_SCHEMA` names them. Repeated rows do no harm to who reads this.
 SELECT
     toUnixTimestamp64Milli(time) AS time,
     nullIf(time_text, '') AS time_text,

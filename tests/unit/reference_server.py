@@ -18,7 +18,8 @@ class ReferenceServer:
     def __init__(
         self, lose: Callable[[int], bool] = lambda _: False, refuse: Callable[[int], bool] = lambda _: False
     ) -> None:
-        self.tags: list[Tag] = []
+        self.tags: list[tuple[int, Tag]] = []  # with epoch milliseconds
+        self._by_cookie: dict[str, list[tuple[int, Tag]]] = {}
         self.received = 0
         self.refused = 0
         self._lose = lose
@@ -60,7 +61,9 @@ class ReferenceServer:
     def _collect(self, body: bytes) -> tuple[int, bytes]:
         number, self.received = self.received, self.received + 1
         if not self._lose(number):
-            self.tags.append(json.loads(body))
+            tag = json.loads(body)
+            self.tags.append((epoch_ms(tag["time"]), tag))
+            self._by_cookie.setdefault(tag["cookie"], []).append(self.tags[-1])
         if self._refuse(number):
             self.refused += 1
             return 503, b'{"title":"try again"}'
@@ -75,9 +78,9 @@ class ReferenceServer:
         limit = int(query["limit"][0])
         answer: dict[str, Any] = {"cookie": cookie}
         for name, action in (("views", "VIEW"), ("buys", "BUY")):
-            mine = [tag for tag in self.tags if tag["cookie"] == cookie and tag["action"] == action]
-            mine = [tag for tag in mine if begin <= epoch_ms(tag["time"]) < end]
-            answer[name] = sorted(mine, key=lambda tag: -epoch_ms(tag["time"]))[:limit]
+            mine = [timed for timed in self._by_cookie.get(cookie, ()) if timed[1]["action"] == action]
+            mine = sorted((timed for timed in mine if begin <= timed[0] < end), key=lambda timed: -timed[0])
+            answer[name] = [tag for _, tag in mine[:limit]]
         return json.dumps(answer).encode()
 
     def _aggregates(self, query: dict[str, list[str]]) -> bytes:
@@ -85,9 +88,9 @@ class ReferenceServer:
         names = [name for name in ("origin", "brand_id", "category_id") if name in query]
         fixed = [query["action"][0], *(query[name][0] for name in names)]
         minutes: dict[int, list[int]] = {at: [] for at in range(begin, end, MINUTE_MS)}
-        for tag in self.tags:
+        for time, tag in self.tags:
             values = [tag["action"], *((tag | tag["product_info"])[name] for name in names)]
-            minute = epoch_ms(tag["time"]) // MINUTE_MS * MINUTE_MS
+            minute = time // MINUTE_MS * MINUTE_MS
             if values == fixed and minute in minutes:
                 minutes[minute].append(tag["product_info"]["price"])
         cells = {"COUNT": lambda prices: str(len(prices)), "SUM_PRICE": lambda prices: str(sum(prices))}

@@ -17,7 +17,7 @@ START = 1_646_092_799_800  # 0.2 s before a minute ends: at 1000 tags/s that min
 def drive(server: ReferenceServer, seconds: float = 1.5, **load: Any) -> Report:
     async def run() -> Report:
         async with server:
-            rates = {"rate": 1000.0, "profiles_per_second": 300.0, "aggregates_per_second": 100.0} | load
+            rates = {"rate": 1000.0, "profiles_per_second": 200.0, "aggregates_per_second": 20.0} | load
             driver = Driver(Load("127.0.0.1", server.port, **rates), Traffic(5, START, cookies=500), grace=0.2)
             watcher = asyncio.create_task(watch(driver))
             try:
@@ -36,8 +36,8 @@ def test_right_answers_pass() -> None:
     assert report.tags.sent == len(server.tags)
     assert 1400 <= report.tags.sent <= 1510
     assert report.logical_ms == report.tags.sent
-    assert report.profiles.sent > 300
-    assert report.aggregates.sent > 100
+    assert report.profiles.sent > 200
+    assert report.aggregates.sent > 20
     assert report.sweep.correct == report.sweep.sent > 100
     assert report.score() == 200 or report.profiles.late + report.aggregates.late
     assert report.unjudgeable == 0

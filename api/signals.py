@@ -1,0 +1,8 @@
+"""What the server process tells its workers. Imports nothing heavy: the server process serves no request itself."""
+
+import signal
+from typing import Final
+
+# Just before workers are ended: granian gives the app no sign while requests are in flight, and those may wait for the
+# broker for longer than a worker is given.
+DRAIN: Final = signal.SIGUSR1

@@ -1,0 +1,83 @@
+"""Keeps our jobs on the embedded Flink: submitted when they do not run, from the newest restore point."""
+
+from collections.abc import Callable
+from typing import Final
+
+from cli.job_start import JOBS, JobKind, arguments, choose
+from contracts.settings import Settings
+from infra import topics
+from infra.flink.ledger import Submission
+from infra.flink.rest import Rest
+from infra.flink_cluster import FlinkCluster, FlinkError, deploy_lock
+
+RUNNING: Final = "RUNNING"
+TOPICS_SECONDS: Final = 10.0
+
+
+class JobDown(Exception):
+    """A job does not do its work; the message says why."""
+
+
+class KeepJobs:
+    """To be called again and again. The first submission is of the checkout's code, later ones of what was submitted
+    last, so that an edit under way does not go live because a process died.
+    """
+
+    def __init__(self, settings: Settings, *, submits: bool) -> None:
+        self._settings, self._submits = settings, submits
+        self._cluster = FlinkCluster(settings)
+        self._rest = Rest(settings.flink_host, settings.flink.port)
+        self._submitted: set[str] = set()
+
+    def __call__(self) -> None:
+        """Returns when all jobs run; JobDown, or an error of Flink, Kafka or ClickHouse, when one does not yet."""
+        for job in JOBS.values():
+            self._keep(job)
+
+    def _keep(self, job: JobKind) -> None:
+        running = self._cluster.running(job.name)
+        if running is None or self._reads_another_topic(job, running):
+            if not self._submits:
+                raise JobDown(f"job {job.name} does not run on {self._rest.address}: submit it by `tidewatch deploy`")
+            running = self._submit(job)
+        self._require_running(job, running)
+
+    def _submit(self, job: JobKind) -> str:
+        with deploy_lock(self._settings):
+            ids = topics.ensure(self._settings, TOPICS_SECONDS)
+            running = self._cluster.running(job.name)
+            if running is not None:  # of a topic that was deleted, or somebody was faster
+                self._cluster.cancel(running)
+            start = choose(self._settings, self._cluster, job, ids)
+            last = next(iter(self._cluster.ledger.of(job.name)), None)
+            code = self._cluster.code_of(last) if last and job.name in self._submitted else None
+            args = arguments(self._settings, ids, start)
+            submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code)
+        self._submitted.add(job.name)
+        return submitted
+
+    def _reads_another_topic(self, job: JobKind, running: str) -> bool:
+        """Whether the topic was deleted and created again since: the job's offsets mean nothing in the new one."""
+        entry = next((entry for entry in self._cluster.ledger.of(job.name) if entry.job_id == running), None)
+        return entry is not None and _reads(entry, topics.topic_ids(self._settings).get, self._settings) is False
+
+    def _require_running(self, job: JobKind, running: str) -> None:
+        answer = self._rest.get(f"/jobs/{running}")
+        tasks = [vertex["status"] for vertex in answer["vertices"]]
+        if answer["state"] != RUNNING:
+            raise JobDown(f"job {job.name} is {answer['state']}: {self._problem(running)}")
+        if any(status != RUNNING for status in tasks):
+            raise JobDown(f"job {job.name} is starting: {tasks.count(RUNNING)} of {len(tasks)} tasks run")
+
+    def _problem(self, running: str) -> str:
+        try:
+            return self._cluster.problem(running) or "no reason given yet"
+        except FlinkError as error:
+            return str(error)
+
+
+def _reads(entry: Submission, current: Callable[[str], str | None], settings: Settings) -> bool | None:
+    """None when the submission does not say which topic it reads."""
+    name = settings.topics.user_tags.name
+    named = [argument.partition("=")[2] for argument in entry.args if argument.startswith(f"{name}=")]
+    return current(name) == named[0] if named else None

@@ -1,0 +1,95 @@
+"""`tidewatch up`: everything runs when this returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:  # imports that --help shall not wait for
+    from rich.console import Console
+
+    from contracts.settings import Settings
+
+EXAMPLES = """
+\b
+Examples:
+  tidewatch up                             in the background; returns when ready
+  tidewatch up --foreground                until Ctrl-C
+  TIDEWATCH_API__PORT=9000 tidewatch up    another port for the API
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--foreground", is_flag=True, help="Stay, and stop everything on Ctrl-C.")
+@click.option("--supervise", is_flag=True, hidden=True, help="Be the supervisor (what the background process runs).")
+def command(foreground: bool, supervise: bool) -> None:
+    """Start Kafka, ClickHouse, Flink with its jobs, and the API, and wait until all are ready.
+
+    A part that dies is started again. Parts that the setting `embedded` does not name are expected to run elsewhere.
+    Exit status 1, with the end of the failing part's log, when the stack does not become ready; nothing is left running
+    then.
+    """
+    from rich.console import Console
+
+    from contracts.settings import load
+    from infra.embedded import instance
+
+    settings = load()
+    if supervise:
+        _supervise(settings)
+    elif instance.find(settings):
+        click.echo(f"already up ({settings.state_path}): see `tidewatch status`")
+    else:
+        _start(settings, Console(), foreground)
+
+
+def _supervise(settings: Settings) -> None:
+    import faulthandler
+
+    import structlog
+
+    from cli.stack import compose
+
+    faulthandler.enable()  # were a library to crash, the log says in which
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.add_log_level,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    compose(settings).run()
+
+
+def _start(settings: Settings, console: Console, foreground: bool) -> None:
+    """In both ways the supervisor is a process of its own; in the foreground it is tied to this one."""
+    from cli.progress import Progress
+    from cli.supervision import StartFailed, start, stop, wait_ready
+
+    process = start(settings, tied=foreground)
+    try:
+        with Progress(console) as progress:
+            wait_ready(settings, process, progress)
+        console.print(f"[{progress.elapsed:5.1f} s] ready", markup=False, highlight=False)
+        _addresses(settings, console)
+        if foreground:
+            process.wait()
+    except StartFailed as error:
+        stop(settings)
+        click.echo(f"error: {error}\nNothing was left running. All logs: {settings.state_path / 'logs'}", err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        console.print("stopping")
+        stop(settings)
+        raise SystemExit(130) from None
+
+
+def _addresses(settings: Settings, console: Console) -> None:
+    lines = [f"state  {settings.state_path}", f"health http://{settings.host}:{settings.supervisor.port}/readyz"]
+    if "flink" in settings.embedded:
+        lines.append(f"Flink  http://{settings.host}:{settings.flink.port}")
+    if "api" in settings.embedded:
+        lines.append(f"API    http://{settings.host}:{settings.api.port}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,46 @@
+"""The whole stack as `tidewatch up` runs it, started once for this folder, and what the tests share on it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli import supervision
+from contracts.settings import Settings, load
+from tests.conftest import make_settings
+from tests.e2e.world import World
+
+START_SECONDS = 240.0  # machines of CI are slow, and may be busy with more than us
+# Shorter clocks than the defaults: tests wait for each flush.
+JOBS = {"archive_seconds": 0.5, "aggregates_seconds": 0.5, "profiles_seconds": 0.2}
+
+
+@pytest.fixture(scope="package")
+def stack() -> Iterator[Settings]:
+    """Everything is ready; the value is the stack's settings. The folder stays after failures."""
+    folder = Path(tempfile.mkdtemp(prefix="tidewatch-e2e-"))
+    config = folder / "e2e.yaml"
+    config.write_text(yaml.safe_dump(make_settings(folder) | {"jobs": JOBS}))
+    settings = load(config)
+    supervisor = supervision.start(settings, tied=True)
+    ready = False
+    try:
+        supervision.wait_ready(settings, supervisor, lambda _: None, START_SECONDS)
+        ready = True
+        yield settings
+    finally:
+        supervision.stop(settings)
+        supervisor.wait()
+        if ready:
+            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="package")
+def world(stack: Settings) -> Iterator[World]:
+    """One oracle of all that the tests of this folder send; closed after its last word."""
+    world = World(stack)
+    yield world
+    world.close()
