@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.server.mp import MPServer
 
 from api import logs, signals
@@ -51,6 +51,7 @@ def _server(settings: Settings) -> Server:
         workers=settings.api.workers,
         backlog=_BACKLOG,
         backpressure=_CONNECTIONS,
+        http=HTTPModes.http1,
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=_KILL_SECONDS,
@@ -59,10 +60,10 @@ def _server(settings: Settings) -> Server:
 
 
 def _share_metrics(folder: Path) -> None:
-    """Where the workers' counters lie, so that any of them shows the sum. What an earlier run left is wiped."""
+    """What an earlier run left there is wiped."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    os.environ[signals.SHARED_METRICS] = str(folder)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-SHARED_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's: the folder that workers share
+from api import signals
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)
 _ROWS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -71,7 +71,7 @@ def answered(route: str, status: int, seconds: float) -> None:
 
 def forget_dead_workers() -> None:
     """Drops what killed workers said about themselves; what they counted stays."""
-    folder = os.environ.get(SHARED_VARIABLE)
+    folder = os.environ.get(signals.SHARED_METRICS)
     for file in Path(folder).glob("gauge_live*.db") if folder else ():
         pid = file.stem.rpartition("_")[2]
         if not Path("/proc", pid).exists():
@@ -80,7 +80,7 @@ def forget_dead_workers() -> None:
 
 def exposition() -> bytes:
     """All metrics in Prometheus' text format; those of all workers when there are several."""
-    if SHARED_VARIABLE in os.environ:
+    if signals.SHARED_METRICS in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it ships without types here
         return generate_latest(registry)

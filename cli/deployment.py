@@ -12,7 +12,7 @@ from infra.flink_cluster import FlinkCluster, FlinkError
 
 @dataclass(frozen=True)
 class Deployment:
-    """`timeout` in seconds, for each of savepoint, submission and first checkpoint; `say` shows progress."""
+    """`timeout` in seconds, for each of savepoint, submission and first checkpoints; `say` shows progress."""
 
     cluster: FlinkCluster
     job: JobKind
@@ -45,30 +45,38 @@ class Deployment:
         When the new code does not run, the former is submitted again from the savepoint, and DeployError says so.
         """
         former = next((entry for entry in self.cluster.ledger.of(self.job.name) if entry.job_id == running), None)
-        savepoint = self.stop(running)
+        restore = self.stop(running)
         try:
-            return self.start(start or Start(savepoint))
+            return self.start(start or Start(restore))
         except FlinkError as error:
-            raise DeployError(f"{error}\n{self._bring_back(former, savepoint)}") from None
+            raise DeployError(f"{error}\n{self._bring_back(former, restore)}") from None
 
     def stop(self, running: str) -> str:
-        """Stops the running job and returns its savepoint; DeployError when it goes on instead."""
+        """Stops the running job and returns its savepoint, or its newest checkpoint when it fails again and again and
+        can take none. DeployError when it goes on instead."""
         self.say(f"stopping {self.job.name} ({running}) with a savepoint")
         try:
             savepoint = self.cluster.stop_with_savepoint(running, self.timeout)
         except FlinkError as error:
-            raise DeployError(
-                f"{error}\nNothing was deployed; look at the running job first (tidewatch status)"
-            ) from None
+            return self._give_up(running, error)
         self.say(f"stopped; its savepoint is {savepoint}")
         return savepoint
 
+    def _give_up(self, running: str, why: FlinkError) -> str:
+        newest = self.cluster.newest_restore_point(self.job.name)
+        if newest is None or self.cluster.checkpoints_since_failure(running):
+            advice = "Nothing was deployed; look at the running job first (tidewatch status)"
+            raise DeployError(f"{why}\n{advice}") from None
+        self.say(f"{self.job.name} fails and takes no savepoint; cancelled, its newest checkpoint is {newest}")
+        self.cluster.cancel(running)
+        return newest
+
     def start(self, start: Start) -> str:
-        """Submits and waits for the first checkpoint; cancels a job that does not get there: FlinkError says why."""
+        """Submits and waits for the first checkpoints; cancels a job that does not get there: FlinkError says why."""
         submitted = self.cluster.submit(
             self.job.name, self.job.module, self.args, start.restore, code=self.code, timeout=self.timeout
         )
-        self.say(f"submitted {self.job.name} as {submitted}, {start}; waiting for its first checkpoint")
+        self.say(f"submitted {self.job.name} as {submitted}, {start}; waiting for its first checkpoints")
         try:
             self.cluster.wait_healthy(submitted, self.timeout)
         except FlinkError:
@@ -78,15 +86,15 @@ class Deployment:
         self.cluster.prune(self.job.name)
         return submitted
 
-    def _bring_back(self, former: Submission | None, savepoint: str) -> str:
+    def _bring_back(self, former: Submission | None, restore: str) -> str:
         """What runs now, in words."""
-        by_hand = f"Nothing runs now. When it is mended: tidewatch deploy --from {savepoint}"
+        by_hand = f"Nothing runs now. When it is mended: tidewatch deploy --from {restore}"
         code = self.cluster.code_of(former) if former else None
         if former is None or code is None:
             return by_hand
         self.say(f"the new code does not run; submitting the former again ({code.stem})")
         try:
-            submitted = replace(self, code=code, args=former.args).start(Start(savepoint))
+            submitted = replace(self, code=code, args=former.args).start(Start(restore))
         except FlinkError as error:
             return f"The former code ({code.stem}) does not run either: {error}\n{by_hand}"
-        return f"The former code ({code.stem}) runs again as {submitted}, from {savepoint}: nothing is lost"
+        return f"The former code ({code.stem}) runs again as {submitted}, from {restore}: nothing is lost"

@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from cli.errors import explain
+from contracts import VERSION
 
 FOLDER: Final = Path(__file__).parent
 CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"  # contracts.settings has it too, but takes 0.2 s to import
@@ -45,7 +46,7 @@ class Folder(click.Group):
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, resolve_path=True), help="YAML file of settings."
 )
-@click.version_option("0.1.0", prog_name="tidewatch")
+@click.version_option(VERSION, prog_name="tidewatch")
 def main(config: str | None) -> None:
     """Event analytics on real Kafka, Flink and ClickHouse.
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
-from infra.embedded import instance
-from infra.embedded.child import LAUNCH, tail
+from infra.embedded import instance, launch
+from infra.embedded.child import rotate, tail
 from infra.embedded.ports import is_taken, refuse_taken
 
 POLL_SECONDS: Final = 0.4
@@ -41,13 +41,14 @@ def start(settings: Settings, *, tied: bool = False) -> subprocess.Popen[bytes]:
     refuse_taken(settings.host, parts(settings), {"supervisor.port": settings.supervisor.port})
     log = settings.state_path / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    rotate(log)
     home = settings.home.absolute()
-    launcher = [sys.executable, "-I", str(LAUNCH), str(os.getpid()), "0"] if tied else []
+    command = [sys.executable, "-m", "cli", "up", "--supervise"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment = {**kept, "PYTHONPATH": str(home), CONFIG_VARIABLE: str(instance.write_settings(settings))}
     with open(log, "ab") as output:
         return subprocess.Popen(  # noqa: S603  # ourselves
-            [*launcher, sys.executable, "-m", "cli", "up", "--supervise"],
+            launch.tied(command) if tied else command,
             env=environment,
             cwd=home,
             stdin=subprocess.DEVNULL,

@@ -98,7 +98,7 @@ class Flink(Section):
     python: str = ""  # empty: the interpreter that submits
     bundle_size: int = 1000
     bundle_milliseconds: int = 50
-    deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, a first checkpoint
+    deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, the first checkpoints
     options: dict[str, str] = {}  # Flink's own, for clusters that are not embedded; they win over what we derive
     ship_requirements: bool = False  # workers install what jobs need first: for clusters not made of our image
 
@@ -122,7 +122,7 @@ class Api(Section):
     threads: int = Field(default=8, ge=1)  # of the Flask app
     queue: int = Field(default=64, ge=1)  # calls of the Flask app that may wait for a thread
     tokens: list[SecretStr] = []
-    linger_milliseconds: float = Field(default=4, ge=0)
+    linger_milliseconds: float = Field(default=10, ge=0)  # Flink pays per record: longer is cheaper, and later
     batch_lines: int = Field(default=500, ge=1)
     bulk_rows: int = Field(default=5000, ge=1)
     max_body_bytes: int = 16_777_216  # after decompression

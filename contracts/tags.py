@@ -1,5 +1,6 @@
 """A user tag: the event of a shop, as the Allezon contract defines it. Validated here and nowhere else."""
 
+import re
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -51,6 +52,8 @@ class InvalidTag(ValueError):
         self.reason = reason
 
 
+_MISSING: Final = re.compile("Object missing required field `(.*)`")  # msgspec's path ends before the field
+
 _decoder = msgspec.json.Decoder(UserTag)
 _encoder = msgspec.json.Encoder()
 
@@ -61,7 +64,9 @@ def decode_tag(data: bytes) -> UserTag:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
-        raise InvalidTag(path.rstrip("`").lstrip("."), reason) from None
+        missing = _MISSING.match(reason)
+        fields = [*path.strip("`.").split("."), *(missing.groups() if missing else ())]
+        raise InvalidTag(".".join(filter(None, fields)), reason) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidTag("", f"not a JSON object: {error}") from None
 

@@ -17,7 +17,8 @@ from infra.flink.restore import RestorePoint, RestorePoints
 __all__ = ["DeployBusy", "FlinkCluster", "FlinkError", "JobMetrics", "NotFound", "Unreachable", "deploy_lock"]
 
 ENDED: Final = frozenset({"FINISHED", "CANCELED", "FAILED", "SUSPENDED"})
-HOPELESS_RESTARTS: Final = 3  # before its first checkpoint: a fault of the job, not of a moment
+HOPELESS_RESTARTS: Final = 3  # before it is healthy: a fault of the job, not of a moment
+HEALTHY_CHECKPOINTS: Final = 2
 
 
 class DeployBusy(Exception):
@@ -117,8 +118,21 @@ class FlinkCluster:
 
     def problem(self, job_id: str) -> str:
         """Why the job failed last, in a line or two; empty when it did not."""
-        history = self._rest.get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {}).get("entries", [])
-        return cause(history[0]["stacktrace"]) if history else ""
+        failures = self._failures(job_id)
+        return cause(failures[0]["stacktrace"]) if failures else ""
+
+    def checkpoints_since_failure(self, job_id: str) -> int:
+        """How many checkpoints in a row the job completed since it failed last, or since it began; at most the ten that
+        Flink remembers. 0 is a job that does not get anywhere."""
+        failures = self._failures(job_id)
+        failed = failures[0]["timestamp"] if failures else 0
+        history = self._rest.get(f"/jobs/{job_id}/checkpoints")["history"]
+        return sum(one["status"] == "COMPLETED" and one["trigger_timestamp"] > failed for one in history)
+
+    def _failures(self, job_id: str) -> list[dict[str, Any]]:
+        """Newest first."""
+        failures: list[dict[str, Any]] = self._rest.get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+        return failures
 
     # Stopping.
 
@@ -185,11 +199,12 @@ class FlinkCluster:
         return wanted in found
 
     def wait_healthy(self, job_id: str, timeout: float) -> None:
-        """Returns once the job has completed a checkpoint of its own, which passes through every operator.
+        """Returns once the job has completed two checkpoints without a failure: they pass through every operator, and
+        between them operators did their work.
 
         FlinkError with the job's own reason when it restarts or ends instead, or when the time is up.
         """
-        until(lambda: self._healthy(job_id), timeout, f"the first checkpoint of job {job_id}", every=0.25)
+        until(lambda: self._healthy(job_id), timeout, f"the second checkpoint of job {job_id}", every=0.25)
 
     # Restore points.
 
@@ -222,8 +237,7 @@ class FlinkCluster:
         return state if state in ENDED else None
 
     def _healthy(self, job_id: str) -> bool | None:
-        counts = self._rest.get(f"/jobs/{job_id}/checkpoints")["counts"]
-        if counts["completed"]:
+        if self.checkpoints_since_failure(job_id) >= HEALTHY_CHECKPOINTS:
             return True
         if self.state(job_id) in ENDED or self._restarts(job_id) >= HOPELESS_RESTARTS:
             raise FlinkError(f"job {job_id} does not run: {self.problem(job_id) or self.state(job_id)}")

@@ -17,7 +17,7 @@ from pyflink.datastream.time_domain import TimeDomain
 from analysis import arrow, series
 from contracts.series import Message, Progress, encode
 from contracts.settings import Jobs
-from contracts.times import MINUTE_MS
+from contracts.times import LATEST_MS, MINUTE_MS
 from jobs.flink import BLOB
 
 REVISION_MS: Final = 5000  # late partials are gathered this long before their bins are sent again
@@ -54,7 +54,9 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
         touched = self._fold(through)
         messages: list[Message] = []
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
-            now = (max(timestamp, ctx.timer_service().current_watermark()) + 1) // MINUTE_MS * MINUTE_MS
+            # At the end of an input that is drained the watermark lies beyond all times.
+            reached = min(max(timestamp, ctx.timer_service().current_watermark()), LATEST_MS)
+            now = (reached + 1) // MINUTE_MS * MINUTE_MS
             if now > through:
                 messages += self._close(ctx, through, now)
                 through = now

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from testbed.generator import START_MS
-from testbed.queries import MINUTE_MS, AggregateQuery
+from testbed.queries import MINUTE_MS, AggregateQuery, ProfileQuery
 from testbed.questions import LONGEST_MINUTES
 from testbed.wire import FAILED, Pool, Requests
 
@@ -52,9 +52,7 @@ async def wait_answering(pool: Pool, requests: Requests, seconds: float) -> None
     """Returns when the API answers a profile; BeginError when it does not within `seconds`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    request = requests.post(
-        f"/user_profiles/nobody-{uuid.uuid4().hex}?time_range=2022-03-01T00:00:00_2022-03-01T00:00:01"
-    )
+    request = requests.post(ProfileQuery(f"nobody-{uuid.uuid4().hex}", START_MS, START_MS + 1).target())
     while True:
         response = await pool.get(request, TIMEOUT)
         if response.status == 200:

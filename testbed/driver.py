@@ -44,19 +44,25 @@ class Load:
 
 
 class Pace:
-    """When calls of one kind are due, in seconds of the monotonic clock."""
+    """When the calls of one kind are due, in seconds of the monotonic clock: `seconds` long, evenly spread."""
 
-    def __init__(self, per_second: float, begin: float) -> None:
+    def __init__(self, per_second: float, begin: float, seconds: float) -> None:
         self._step = 1 / per_second if per_second else 0.0
-        self.next = begin if per_second else NEVER
+        self._begin = begin
+        self._number = 0
+        self._last = per_second * seconds if per_second else 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self._number >= self._last
 
     def due(self, now: float) -> Iterator[float]:
-        while self.next <= now:
-            yield self.next
-            self.next += self._step
+        while not self.ended and (due := self._begin + self._number * self._step) <= now:
+            self._number += 1
+            yield due
 
     def shift(self, seconds: float) -> None:
-        self.next += seconds
+        self._begin += seconds
 
 
 class Driver:
@@ -78,15 +84,14 @@ class Driver:
         self._tasks: list[asyncio.Task[None]] = []
         self._began = 0.0
 
-    def start(self) -> None:
-        """Begins to send; the collector of garbage rests meanwhile."""
+    def start(self, seconds: float = NEVER) -> None:
+        """Begins to send, for so long; the collector of garbage rests meanwhile."""
         # A full collection walks every event that the oracle keeps, and would stop the schedule for 100 ms and more.
         gc.disable()
         self._began = time.monotonic()
-        begin = self._began
-        self._tags = Pace(self.load.rate, begin)
-        self._reads = Pace(self.load.profiles_per_second, begin)
-        self._queries = Pace(self.load.aggregates_per_second, begin)
+        self._tags = Pace(self.load.rate, self._began, seconds)
+        self._reads = Pace(self.load.profiles_per_second, self._began, seconds)
+        self._queries = Pace(self.load.aggregates_per_second, self._began, seconds)
         self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._keep_house())]
 
     def pause(self) -> None:
@@ -112,10 +117,9 @@ class Driver:
 
     async def run(self, seconds: float) -> Report:
         """A whole run: `seconds` of traffic, ten more until all is settled, then the last sweep."""
-        self.start()
+        self.start(seconds)
         try:
-            await self._for(seconds)
-            self.pause()
+            await self._sending()
             await self.settle()
             await self.sweep()
         finally:
@@ -140,11 +144,11 @@ class Driver:
         """One question outside of the schedule, not judged."""
         return await self._pool.get(self._requests.post(query.target()), LATE_AGGREGATES)
 
-    async def _for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    async def _sending(self) -> None:
+        """Returns when everything that was to be sent is on its way."""
+        while not all(pace.ended for pace in (self._tags, self._reads, self._queries)):
             self._raise_failures()
-            await asyncio.sleep(min(0.1, max(0.0, end - time.monotonic())))
+            await asyncio.sleep(0.05)
 
     def _raise_failures(self) -> None:
         for task in self._tasks:

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from contracts import VERSION
 from contracts.settings import CONFIG_VARIABLE, PREFIX
 from infra.embedded.instance import settings_file
 from infra.embedded.part import Part, http_reason
@@ -28,4 +29,4 @@ class Api(Part):
         return {"api.port": self.settings.api.port}
 
     def version(self) -> str:
-        return "0.1.0"
+        return VERSION

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,25 +10,24 @@ from typing import IO, Final
 
 import psutil
 
+from infra.embedded.launch import tied
 from infra.embedded.part import Part, PartError
 
-LAUNCH: Final = Path(__file__).with_name("launch.py")
 LOG_LIMIT: Final = 50_000_000  # bytes
 POLL_SECONDS: Final = 0.05
 
 
 class Child:
-    """The process of `part` and all that it started. Make it in the main thread (see launch.py)."""
+    """The process of `part` and all that it started. Make it in the main thread, with whose end it dies."""
 
     def __init__(self, part: Part) -> None:
         part.prepare()
         part.log.parent.mkdir(parents=True, exist_ok=True)
         rotate(part.log)
-        launcher = [sys.executable, "-I", str(LAUNCH), str(os.getpid()), str(part.nice)]
         environment = {name: value for name, value in {**os.environ, **part.environment()}.items() if value}
         with _open_log(part.log) as log:
             self._process = subprocess.Popen(  # noqa: S603  # the part's own command
-                [*launcher, *part.command()],
+                tied(part.command(), part.nice),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

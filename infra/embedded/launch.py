@@ -1,7 +1,7 @@
 """Starts a command so that it dies with its parent: `python -I launch.py PARENT_PID NICENESS COMMAND…`.
 
 Run as a program of its own, because nothing may run between fork and exec in a process with threads. Linux sends the
-signal when the thread that forked ends: the supervisor starts its children from its main thread.
+signal (SIGKILL) when the thread that forked ends: call `tied` commands from a thread that outlives them.
 """
 
 import ctypes
@@ -10,6 +10,11 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+
+
+def tied(command: list[str], niceness: int = 0) -> list[str]:
+    """The command so that it dies with the calling process; its pid is the same. `niceness` is added to the caller's."""
+    return [sys.executable, "-I", __file__, str(os.getpid()), str(niceness), *command]
 
 
 def main() -> None:

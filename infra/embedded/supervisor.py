@@ -114,10 +114,11 @@ class Supervisor:
     def _measure(self) -> None:
         """What costs too much to find out for each question."""
         lag = Lag(self._settings)
-        while not self._stopping.wait(MEASURE_SECONDS):
+        while not self._stopping.is_set():
             self._lag = lag.ask() if self._links[KAFKA].reason is None else {}
             for part in self._parts:
                 part.measure()
+            self._stopping.wait(MEASURE_SECONDS)
 
     def _stop_parts(self) -> None:
         running = {part.name: part.child for part in self._parts if part.child is not None}

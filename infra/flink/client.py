@@ -20,6 +20,7 @@ import yaml
 
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
 from infra.flink import handover
+from infra.embedded.launch import tied
 from infra.flink.options import job_options
 from infra.flink.rest import STACK_FRAME, FlinkError
 
@@ -94,9 +95,12 @@ def _command(settings: Settings, job: Job) -> list[str]:
 
 
 def _run_bounded(command: list[str], environment: dict[str, str], cwd: Path, output: Any, timeout: float) -> int | None:
-    """Exit status; None when the time was up. In a session of its own, so that JVM and Python end together."""
+    """Exit status; None when the time was up. In a session of its own, so that JVM and Python end together.
+
+    It dies with the caller: it would go on to submit the job to whatever cluster it finds at the address later.
+    """
     with subprocess.Popen(  # noqa: S603 - the program is the wheel's, the arguments are a list
-        command,
+        tied(command),
         env=environment,
         cwd=cwd,
         stdin=subprocess.DEVNULL,

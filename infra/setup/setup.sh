@@ -146,7 +146,7 @@ is_done "$kind" "$requirements" && exit 0
 mkdir -p "$tools"
 if command -v flock >/dev/null; then # two runs at once would undo each other's work
     exec 9>"$home/var/setup.lock"
-    flock 9
+    flock -n 9 || { say "another set-up of this checkout is at work; waiting for it"; flock 9; }
     is_done "$kind" "$requirements" && exit 0
 fi
 : >"$log"

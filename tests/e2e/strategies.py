@@ -65,14 +65,15 @@ TAGS: Final = st.builds(
 
 
 class Delivery(NamedTuple):
-    """Some tags and the way they take: post, bulk, record, or twice (the same record written two times)."""
+    """Some tags and their way: post, bulk in some encoding, record, or twice (the same record written two times)."""
 
     way: str
     tags: list[UserTag]
 
 
+WAYS: Final = ("post", "identity", "gzip", "zstd", "record", "twice")
 DELIVERIES: Final = st.lists(
-    st.builds(Delivery, st.sampled_from(["post", "bulk", "record", "twice"]), st.lists(TAGS, min_size=1, max_size=6)),
+    st.builds(Delivery, st.sampled_from(WAYS), st.lists(TAGS, min_size=1, max_size=6)),
     min_size=1,
     max_size=6,
 )

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 
 from contracts.tags import UserTag
 from tests.e2e.strategies import DELIVERIES, Delivery
-from tests.e2e.world import World, questions
+from tests.e2e.world import ENCODERS, World, questions
 
 EVERYTHING: list[UserTag] = []  # what all examples sent, for one more look at the end
 
@@ -19,8 +19,8 @@ def test_random_tags_and_questions_agree_with_the_oracle(world: World, deliverie
         if way == "post":
             for tag in tags:
                 world.post(tag)
-        elif way == "bulk":
-            world.post_bulk(tags)
+        elif way in ENCODERS:
+            world.post_bulk(tags, way)
         else:
             world.produce(tags, times=2 if way == "twice" else 1, partition=len(tags) % 4)
         sent += tags

@@ -3,6 +3,7 @@
 Tests share the stack and its oracle: what one sends, the questions of the others see too, and must.
 """
 
+import gzip
 import http.client
 import json
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Final, NamedTuple
 
+import zstandard
 from confluent_kafka import Producer
 
 from contracts.codec import encode_lines
@@ -22,6 +24,11 @@ from testbed.queries import MINUTE_MS, AggregateQuery, ProfileQuery
 PATIENCE: Final = 60.0  # seconds until an answer must be right; far beyond what is promised, for slow machines
 POLL: Final = 0.05
 Query = ProfileQuery | AggregateQuery
+ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "zstd": zstandard.compress,
+}
 
 
 class Answer(NamedTuple):
@@ -60,9 +67,10 @@ class World:
         assert (answer.status, answer.body) == (204, b"")
         self.oracle.add(tag)
 
-    def post_bulk(self, tags: Sequence[UserTag]) -> None:
-        """All in one call."""
-        answer = self.call("POST", "/v1/user-tags", encode_lines(tags))
+    def post_bulk(self, tags: Sequence[UserTag], encoding: str = "identity") -> None:
+        """All in one call; `encoding`: identity, gzip or zstd."""
+        body = ENCODERS[encoding](encode_lines(tags))
+        answer = self.call("POST", "/v1/user-tags", body, {"Content-Encoding": encoding})
         assert (answer.status, answer.json()) == (202, {"accepted": len(tags), "rejected": 0, "errors": []})
         self._know(tags)
 

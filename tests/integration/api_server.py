@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from contracts.settings import Settings
 from tests.conftest import CHECKOUT, free_ports
 
@@ -67,6 +69,10 @@ class ApiServer:
             connection.close()
         given = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, given, data, time.monotonic() - started)
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that serve requests."""
+        return psutil.Process(self._process.pid).children()
 
     def terminate(self) -> None:
         """SIGTERM."""

@@ -160,3 +160,32 @@ def test_without_clickhouse_aggregates_are_503_until_it_is_back(api: ApiServer, 
     finally:
         clickhouse.start()
     assert api.call("POST", target).status == 200
+
+
+def test_workers_count_together_and_a_killed_one_is_replaced(settings: Settings, topics: dict[str, str]) -> None:
+    server = ApiServer(settings, TIDEWATCH_API__WORKERS="2")
+    try:
+        for _ in range(20):
+            assert server.call("POST", "/user_tags", VIEW).status == 204
+        assert counted(server) == 20
+        killed = server.workers()[0]
+        killed.kill()
+        deadline = time.monotonic() + 30
+        while killed.is_running() or len(server.workers()) < 2 or not answers(server):
+            assert time.monotonic() < deadline, "the killed worker is not replaced"
+            time.sleep(0.1)
+        assert counted(server) == 20
+    finally:
+        server.stop()
+
+
+def answers(server: ApiServer) -> bool:
+    try:
+        return server.call("GET", "/healthz").status == 200
+    except OSError:
+        return False
+
+
+def counted(server: ApiServer) -> float:
+    lines = server.call("GET", "/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("tidewatch_api_events_accepted_total"))

@@ -4,6 +4,8 @@ One test tells one story, in order, because each start of the job takes many sec
 """
 
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,24 +17,27 @@ from confluent_kafka.admin import AdminClient
 
 from cli import job_start
 from cli.deploy import Options, deploy
-from cli.job_start import JOBS, DeployError
+from cli.job_start import JOBS, DeployError, Start
 from contracts import names
 from contracts.codec import encode_lines
 from contracts.settings import Settings, Topic, Topics
 from infra import package
 from infra import topics as kafka_topics
+from infra.flink import handover
 from infra.flink.rest import FlinkError, until
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse as store
 from testbed.generator import Traffic
 from tests.conftest import RealPart
 
-TOPICS = Topics(
-    user_tags=Topic(name="deployed-tags", partitions=2),
-    series=Topic(name="deployed-series", partitions=2),
-    dead_letters=Topic(name="deployed-letters", partitions=1),
-)
-SECONDS = 120.0
+SECONDS = 240.0  # a machine under load takes a minute for one start
+FAIL = """
+
+def _fail(self, ctx):
+    raise RuntimeError("broken at work")
+
+PartitionBuffer.flush_now = _fail
+"""
 BATCH = 20  # tags a record
 PAUSE = 0.05  # seconds between records: 400 tags a second
 
@@ -42,10 +47,18 @@ def own(
     settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealPart, module_folder: Path
 ) -> Iterator[Settings]:
     """Topics and a state folder of these tests' own; the job is gone afterwards."""
-    own = settings.model_copy(update={"topics": TOPICS, "state_dir": module_folder})
+    own = settings.model_copy(update={"topics": topics_named("deployed"), "state_dir": module_folder})
     kafka_topics.ensure(own, SECONDS)
     yield own
     cancel(FlinkCluster(own))
+
+
+def topics_named(prefix: str) -> Topics:
+    return Topics(
+        user_tags=Topic(name=f"{prefix}-tags", partitions=2),
+        series=Topic(name=f"{prefix}-series", partitions=2),
+        dead_letters=Topic(name=f"{prefix}-letters", partitions=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +71,7 @@ class Sender:
 
     def __init__(self, settings: Settings) -> None:
         self._producer = Producer({**settings.kafka_client, "acks": "all", "enable.idempotence": True})
+        self._topic = settings.topics.user_tags
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.sent = 0
@@ -76,9 +90,9 @@ class Sender:
         while not self._stop.wait(PAUSE):
             tags = [traffic.tag(index) for index in range(number * BATCH, (number + 1) * BATCH)]
             self._producer.produce(
-                TOPICS.user_tags.name,
+                self._topic.name,
                 encode_lines(tags),
-                partition=number % TOPICS.user_tags.partitions,
+                partition=number % self._topic.partitions,
                 timestamp=traffic.start_ms + number * BATCH,
                 headers={names.INGESTED_HEADER: str(int(time.time() * 1000))},
                 on_delivery=self._delivered,
@@ -94,7 +108,7 @@ class Sender:
 
 def counted(settings: Settings) -> tuple[int, int, int]:
     """Events archived, events counted, and the price counted less the price archived."""
-    topic_id = kafka_topics.topic_ids(settings)[TOPICS.user_tags.name]
+    topic_id = kafka_topics.topic_ids(settings)[settings.topics.user_tags.name]
     with store.connect(settings) as client:
         events, price = client.query(
             "SELECT count(), sum(price) FROM user_tags FINAL WHERE topic_id = {id:UUID}", {"id": topic_id}
@@ -125,6 +139,15 @@ def other_code(folder: Path, **files: str) -> Path:
     return package.store(folder / "code", folder)
 
 
+def command(settings: Settings, *arguments: str) -> tuple[int, str]:
+    """Exit status of `tidewatch …` with these settings, and what it said first, up to a comma."""
+    config = handover.write(settings, settings.state_path / "command.yaml")
+    done = subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "-m", "cli", "--config", str(config), *arguments], capture_output=True, text=True, check=False
+    )
+    return done.returncode, (done.stdout + done.stderr).partition(",")[0]
+
+
 def cancel(cluster: FlinkCluster) -> None:
     running = cluster.running(names.DATA_JOB)
     if running:
@@ -143,6 +166,7 @@ def test_deployments_lose_and_repeat_nothing(own: Settings, tmp_path: Path) -> N
         assert deploy(own, Options(), told.append) == first
         assert "--force" in told[-1]
         assert deploy(own, Options(force=True, dry_run=True), told.append) is None
+        assert command(own, "deploy", "--force", "--dry-run") == (0, f"would stop data ({first}) with a savepoint")
         assert cluster.running(names.DATA_JOB) == first
 
         # Other code goes on from a savepoint.
@@ -170,8 +194,23 @@ def test_deployments_lose_and_repeat_nothing(own: Settings, tmp_path: Path) -> N
         assert third not in (None, first, second)
         assert cluster.ledger.of(names.DATA_JOB)[0].code == code.stem
 
+        # Code that starts and then fails at its work does too.
+        failing = other_code(tmp_path / "fifth", buffer=(package.ROOT / "jobs" / "buffer.py").read_text() + FAIL)
+        with pytest.raises(DeployError, match=r"broken at work(.|\n)*former code .* runs again"):
+            deploy(own, Options(code=failing), told.append)
+        assert cluster.ledger.of(names.DATA_JOB)[0].code == code.stem
+
+        # A job that fails at its work, and takes no savepoint, can be replaced.
+        fourth = cluster.running(names.DATA_JOB)
+        assert fourth is not None
+        savepoint = cluster.stop_with_savepoint(fourth, SECONDS)
+        kind, args = JOBS[names.DATA_JOB], cluster.ledger.of(names.DATA_JOB)[0].args
+        fifth = cluster.submit(kind.name, kind.module, args, savepoint, code=failing, timeout=SECONDS)
+        until(lambda: cluster.problem(fifth) or None, SECONDS, "a failure at work")
+        assert deploy(own, Options(), told.append) == cluster.running(names.DATA_JOB) != fifth
+
         before = counted(own)[1]
-        until(lambda: counted(own)[1] > before or None, SECONDS, "counts after the return of the former code")
+        until(lambda: counted(own)[1] > before or None, SECONDS, "counts after all that")
     assert sender.sent > 0
     expect_counted(own, sender.sent)
 
@@ -181,6 +220,8 @@ def test_deployments_lose_and_repeat_nothing(own: Settings, tmp_path: Path) -> N
     (own.state_path / "flink" / "jobs.json").rename(own.state_path / "flink" / "jobs.kept.json")
     with pytest.raises(DeployError, match=r"refused(.|\n)*--from(.|\n)*--rebuild"):
         deploy(own, Options(), told.append)
+    status, said = command(own, "deploy")
+    assert (status, said.startswith("error: data counted before")) == (2, True)
     assert cluster.running(names.DATA_JOB) is None
     with Sender(own) as more:
         assert deploy(own, Options(rebuild=True), told.append)
@@ -190,7 +231,7 @@ def test_deployments_lose_and_repeat_nothing(own: Settings, tmp_path: Path) -> N
     cancel(cluster)
     with Sender(own) as unread:
         until(lambda: unread.sent >= 200 or None, SECONDS, "more traffic")
-    everything = [TopicPartition(TOPICS.user_tags.name, partition, -1) for partition in range(2)]
+    everything = [TopicPartition(own.topics.user_tags.name, partition, -1) for partition in range(2)]
     admin = AdminClient({**own.kafka_client})  # must outlive its futures
     for future in admin.delete_records(everything).values():
         future.result(SECONDS)
@@ -199,3 +240,18 @@ def test_deployments_lose_and_repeat_nothing(own: Settings, tmp_path: Path) -> N
     with pytest.raises(DeployError, match="no longer holds"):
         deploy(own, Options(), told.append)
     assert cluster.running(names.DATA_JOB) is None
+
+
+def test_a_job_that_never_came_to_a_checkpoint_starts_anew(own: Settings, tmp_path: Path) -> None:
+    """There was no state yet that could be lost: what it wrote is written again under the same keys."""
+    rare = own.flink.model_copy(update={"checkpoint_seconds": 3600.0})
+    young = own.model_copy(update={"topics": topics_named("young"), "state_dir": tmp_path, "flink": rare})
+    ids = kafka_topics.ensure(young, SECONDS)
+    cluster, job = FlinkCluster(young), JOBS[names.DATA_JOB]
+    topic_id = ids[young.topics.user_tags.name]
+    assert job_start.choose(young, cluster, job, ids) == Start(None)
+    cluster.submit(job.name, job.module, job_start.arguments(young, ids), timeout=SECONDS)
+    with Sender(young):
+        until(lambda: job_start.is_known(young, topic_id) or None, SECONDS, "the first block")
+    cancel(cluster)
+    assert job_start.choose(young, cluster, job, ids) == Start(None)

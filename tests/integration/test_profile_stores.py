@@ -1,5 +1,6 @@
 """One contract for every profile store, run over each with the real thing; then what is particular to one."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import redis
 from pydantic import SecretStr
 
 from analysis.profiles import EMPTY, Profile, ProfileEvent, ProfileUpdate, identity, merge_profiles
-from contracts.settings import Profiles, Settings
+from contracts.settings import Kafka, Profiles, Settings
 from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
 from stores.profiles_lmdb import LmdbProfiles
 from tests.conftest import CHECKOUT, free_ports
+from tests.unit.asgi_calls import Answer, Caller, with_app
 
 TOPIC = UUID("12345678-0000-4000-8000-000000000000")
 KEEP = 200
@@ -276,6 +278,21 @@ class TestRedis:
         store.update(updates_at(range(200)))
         assert_holds(store, range(200))
         store.close()
+
+    def test_the_api_answers_from_it(self, redis_server: RedisServer) -> None:
+        url = SecretStr(f"redis://127.0.0.1:{redis_server.port}/0")
+        nowhere = Kafka(bootstrap_servers="127.0.0.1:1")
+        settings = Settings(kafka=nowhere, profiles=Profiles(kind="redis", redis_url=url))
+        store = open_store(settings, writable=True)
+        store.update({"ż": ProfileUpdate([event_at(1)], [])})
+        store.close()
+
+        async def calls(call: Caller) -> tuple[Answer, Answer]:
+            return await call("GET", "/user_profiles/%C5%BC"), await call("GET", "/readyz")
+
+        profile, readiness = with_app(settings, calls)
+        assert profile.json["views"] == [json.loads(event_at(1).json)]
+        assert readiness.json["links"]["profiles"] is None
 
     def test_values_stay_small_however_often_events_come_again(self, redis_server: RedisServer) -> None:
         url = SecretStr(f"redis://127.0.0.1:{redis_server.port}/0")

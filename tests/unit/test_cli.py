@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from cli.errors import explain
 from cli.main import main
 from cli.supervision import StartFailed
+from contracts import VERSION
 from contracts.settings import SettingsError
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -54,6 +55,11 @@ from cli.main import main
 assert CliRunner().invoke(main, ["--help"]).exit_code == 0
 print(time.process_time())
 """
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    assert f'version = "{VERSION}"' in (CHECKOUT / "pyproject.toml").read_text()
+    assert VERSION in CliRunner().invoke(main, ["--version"]).output
 
 
 def test_an_unknown_command_names_those_there_are() -> None:

@@ -1,6 +1,7 @@
 """The driver against a server whose answers are right, or wrong in a known way."""
 
 import asyncio
+import time
 from typing import Any
 
 import uvloop
@@ -34,14 +35,12 @@ def test_right_answers_pass() -> None:
     report = drive(server)
     assert report.passed, report.as_text()
     assert report.tags.sent == len(server.tags)
-    assert 1400 <= report.tags.sent <= 1510
+    assert (report.tags.sent, report.profiles.sent, report.aggregates.sent) == (1500, 300, 30)
     assert report.logical_ms == report.tags.sent
-    assert report.profiles.sent > 200
-    assert report.aggregates.sent > 20
     assert report.sweep.correct == report.sweep.sent > 100
     assert report.score() == 200 or report.profiles.late + report.aggregates.late
     assert report.unjudgeable == 0
-    assert len(report.freshness) > 3
+    assert len(report.freshness) >= 1
 
 
 def test_one_lost_tag_is_found() -> None:
@@ -73,29 +72,30 @@ def test_a_server_that_is_away_fails_every_call_at_once() -> None:
 
     report: Report = uvloop.run(run())
     assert not report.passed
-    assert report.tags.failed.total() == report.tags.sent > 30
-    assert report.tags.latencies[-1] < 1
+    assert report.tags.failed.total() == report.tags.sent == 60
+    assert max(report.tags.latencies) < 5  # none waited until it was given up
 
 
 def test_a_pause_sends_nothing_and_makes_nothing_due() -> None:
     server = ReferenceServer()
 
-    async def run() -> tuple[int, int, Report]:
+    async def run() -> tuple[int, float]:
         async with server:
             driver = Driver(Load("127.0.0.1", server.port, rate=500), Traffic(5, START), grace=0.1)
+            began = time.monotonic()
             driver.start()
             driver.pause()
             await asyncio.sleep(0.3)
             paused = driver.sent
             driver.resume()
-            await asyncio.sleep(0.1)
-            resumed = driver.sent
+            while driver.sent < 20:
+                await asyncio.sleep(0.01)
+            resumed = time.monotonic() - began
             driver.pause()
             await driver.settle()
             await driver.stop()
-            return paused, resumed, driver.report
+            return paused, resumed
 
-    paused, resumed, report = uvloop.run(run())
+    paused, resumed = uvloop.run(run())
     assert paused <= 1
-    assert paused < resumed <= 100
-    assert max(report.tags.latencies) < 0.25
+    assert resumed > 0.3 + 18 / 500  # without the shift all would have been due at once
