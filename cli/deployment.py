@@ -44,30 +44,38 @@ class Deployment:
 
         When the new code does not run, the former is submitted again from the savepoint, and DeployError says so.
         """
-        former = next((entry for entry in self.cluster.ledger.of(self.job.name) if entry.job_id == running), None)
-        restore = self.stop(running)
+        former = self.cluster.submission(running)
+        restore = self.stop(running, former)
+        # Without any state so far the new job begins where the former did, which its arguments say.
+        new = replace(self, args=former.args) if former and start is None and restore is None else self
         try:
-            return self.start(start or Start(restore))
+            return new.start(start or Start(restore))
         except FlinkError as error:
             raise DeployError(f"{error}\n{self._bring_back(former, restore)}") from None
 
-    def stop(self, running: str) -> str:
-        """Stops the running job and returns its savepoint, or its newest checkpoint when it fails again and again and
-        can take none. DeployError when it goes on instead."""
+    def stop(self, running: str, former: Submission | None) -> str | None:
+        """Stops the running job and returns its savepoint.
+
+        One that fails again and again can take none: then its newest checkpoint, None if it never came to one and began
+        without state. DeployError when it goes on instead.
+        """
         self.say(f"stopping {self.job.name} ({running}) with a savepoint")
         try:
             savepoint = self.cluster.stop_with_savepoint(running, self.timeout)
         except FlinkError as error:
-            return self._give_up(running, error)
+            return self._give_up(running, former, error)
         self.say(f"stopped; its savepoint is {savepoint}")
         return savepoint
 
-    def _give_up(self, running: str, why: FlinkError) -> str:
+    def _give_up(self, running: str, former: Submission | None, why: FlinkError) -> str | None:
         newest = self.cluster.newest_restore_point(self.job.name)
-        if newest is None or self.cluster.checkpoints_since_failure(running):
+        stateless = former is not None and former.restored is None
+        if self.cluster.checkpoints_since_failure(running) or not (newest or stateless):
             advice = "Nothing was deployed; look at the running job first (tidewatch status)"
             raise DeployError(f"{why}\n{advice}") from None
-        self.say(f"{self.job.name} fails and takes no savepoint; cancelled, its newest checkpoint is {newest}")
+        self.say(
+            f"{self.job.name} fails and takes no savepoint; cancelled, its newest checkpoint: {newest or 'none yet'}"
+        )
         self.cluster.cancel(running)
         return newest
 
@@ -86,9 +94,9 @@ class Deployment:
         self.cluster.prune(self.job.name)
         return submitted
 
-    def _bring_back(self, former: Submission | None, restore: str) -> str:
+    def _bring_back(self, former: Submission | None, restore: str | None) -> str:
         """What runs now, in words."""
-        by_hand = f"Nothing runs now. When it is mended: tidewatch deploy --from {restore}"
+        by_hand = "Nothing runs now. When it is mended: tidewatch deploy" + (f" --from {restore}" if restore else "")
         code = self.cluster.code_of(former) if former else None
         if former is None or code is None:
             return by_hand
@@ -97,4 +105,4 @@ class Deployment:
             submitted = replace(self, code=code, args=former.args).start(Start(restore))
         except FlinkError as error:
             return f"The former code ({code.stem}) does not run either: {error}\n{by_hand}"
-        return f"The former code ({code.stem}) runs again as {submitted}, from {restore}: nothing is lost"
+        return f"The former code ({code.stem}) runs again as {submitted}, {Start(restore)}: nothing is lost"

@@ -29,7 +29,7 @@ Examples:
 @click.option("--start", help="RFC 3339 time of the first tag.  [default: hh:mm:50 of the first unused day of 2022]")
 @click.option("--profiles-per-second", type=click.FloatRange(0), default=100, show_default=True)
 @click.option("--aggregates-per-second", type=click.FloatRange(0), default=1, show_default=True)
-@click.option("--connections", type=click.IntRange(1, 10_000), default=64, show_default=True, help="At most.")
+@click.option("--connections", type=click.IntRange(1, 10_000), default=256, show_default=True, help="At most.")
 @click.option("--cookies", type=click.IntRange(1), default=1_000_000, show_default=True, help="How many there are.")
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
 def command(

@@ -54,7 +54,7 @@ async def drive(load: Load, traffic: Traffic, seconds: float, console: Console) 
 
 
 async def _show(driver: Driver, console: Console) -> None:
-    line = LiveLine(driver)
+    line = LiveLine(driver, time.monotonic())
     status: Status | None = console.status("") if console.is_terminal else None
     with status if status else nullcontext():
         while True:

@@ -91,7 +91,7 @@ GAP_CHOICES: Final = """A restore would skip it without a word, and is refused. 
 
 def reads(cluster: FlinkCluster, job_id: str, topic_id: str) -> bool:
     """False for a job of a topic that was deleted since: its offsets mean nothing in the one that has its name now."""
-    entry = next((one for one in cluster.ledger.all() if one.job_id == job_id), None)
+    entry = cluster.submission(job_id)
     named = [argument for argument in entry.args if "=" in argument] if entry else []
     return not named or any(argument.endswith(f"={topic_id}") for argument in named)
 

@@ -64,9 +64,13 @@ def _supervise(settings: Settings) -> None:
 
 def _start(settings: Settings, console: Console, foreground: bool) -> None:
     """In both ways the supervisor is a process of its own; in the foreground it is tied to this one."""
+    import signal
+
     from cli.progress import Progress
     from cli.supervision import StartFailed, start, stop, wait_ready
 
+    if foreground:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     process = start(settings, tied=foreground)
     try:
         with Progress(console) as progress:

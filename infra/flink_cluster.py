@@ -1,9 +1,7 @@
 """A Flink cluster, embedded or outside: what runs on it, stopping with a savepoint, submitting from a restore point."""
 
-import fcntl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +9,7 @@ from contracts.settings import Settings
 from infra import package
 from infra.flink import client, handover
 from infra.flink.ledger import Ledger, Submission
+from infra.flink.lock import DeployBusy, deploy_lock
 from infra.flink.rest import FlinkError, NotFound, Rest, Unreachable, cause, until
 from infra.flink.restore import RestorePoint, RestorePoints
 
@@ -19,35 +18,6 @@ __all__ = ["DeployBusy", "FlinkCluster", "FlinkError", "JobMetrics", "NotFound",
 ENDED: Final = frozenset({"FINISHED", "CANCELED", "FAILED", "SUSPENDED"})
 HOPELESS_RESTARTS: Final = 3  # before it is healthy: a fault of the job, not of a moment
 HEALTHY_CHECKPOINTS: Final = 2
-
-
-class DeployBusy(Exception):
-    """Another process is between stopping and starting jobs."""
-
-
-@contextmanager
-def deploy_lock(settings: Settings, wait: float = 0.0) -> Iterator[None]:
-    """Held by whoever stops or submits jobs of this state folder, on this machine; DeployBusy after `wait` seconds.
-
-    The operating system lets go of it when its holder dies.
-    """
-    path = settings.state_path / "flink" / "deploy.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        deadline = time.monotonic() + wait
-        while not _locked(file.fileno()):
-            if time.monotonic() >= deadline:
-                raise DeployBusy(f"jobs are being stopped or submitted by another process, which holds {path}")
-            time.sleep(0.1)
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class JobMetrics(NamedTuple):
@@ -91,11 +61,13 @@ class FlinkCluster:
             return None
         newest = max(jobs, key=lambda job: job["start-time"])
         job_id: str = newest["jid"]
-        if all(
-            entry.job_id != job_id for entry in self.ledger.of(name)
-        ):  # submitted by someone who died before noting it
+        if self.submission(job_id) is None:  # whoever submitted it died before noting it
             self.ledger.put(Submission(job_id=job_id, name=name, at=newest["start-time"] / 1000))
         return job_id
+
+    def submission(self, job_id: str) -> Submission | None:
+        """What is noted of the job; None when it was not submitted from this state folder."""
+        return next((entry for entry in self.ledger.all() if entry.job_id == job_id), None)
 
     def state(self, job_id: str) -> str:
         """RUNNING, RESTARTING, FINISHED, …; NotFound when the cluster does not know the job."""
@@ -117,9 +89,12 @@ class FlinkCluster:
         )
 
     def problem(self, job_id: str) -> str:
-        """Why the job failed last, in a line or two; empty when it did not."""
+        """Why the job failed, in a line or two; empty when it did not. What Python code raised goes before the newest
+        failure, which may be of a worker that was interrupted while it started."""
         failures = self._failures(job_id)
-        return cause(failures[0]["stacktrace"]) if failures else ""
+        traces = [one["stacktrace"] for top in failures for one in [top, *top.get("concurrentExceptions", [])]]
+        raised = [trace for trace in traces if "Error received from SDK harness" in trace]
+        return cause([*raised, *traces][0]) if traces else ""
 
     def checkpoints_since_failure(self, job_id: str) -> int:
         """How many checkpoints in a row the job completed since it failed last, or since it began; at most the ten that
@@ -141,9 +116,9 @@ class FlinkCluster:
         body = {"targetDirectory": self._settings.savepoint_dir, "drain": False}
         trigger = self._rest.post(f"/jobs/{job_id}/stop", body)["request-id"]
         path = until(lambda: self._savepoint(job_id, trigger), timeout, f"the savepoint of job {job_id}")
-        for entry in self.ledger.all():
-            if entry.job_id == job_id:
-                self.ledger.put(entry.model_copy(update={"savepoint": (path, time.time())}))
+        entry = self.submission(job_id)
+        if entry is not None:
+            self.ledger.put(entry.model_copy(update={"savepoint": (path, time.time())}))
         self.wait_ended(job_id, timeout)
         return path
 
@@ -193,10 +168,8 @@ class FlinkCluster:
     def runs_already(self, job_id: str, args: Sequence[str], code: Path) -> bool:
         """Was the running job submitted with this code, these leading arguments and the settings in effect?"""
         wanted = (code.stem, list(args), handover.fingerprint(self._settings))
-        found = [
-            (one.code, one.args[: len(args)], one.fingerprint) for one in self.ledger.all() if one.job_id == job_id
-        ]
-        return wanted in found
+        entry = self.submission(job_id)
+        return entry is not None and (entry.code, entry.args[: len(args)], entry.fingerprint) == wanted
 
     def wait_healthy(self, job_id: str, timeout: float) -> None:
         """Returns once the job has completed two checkpoints without a failure: they pass through every operator, and

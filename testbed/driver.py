@@ -39,7 +39,7 @@ class Load:
     rate: float = 1000.0
     profiles_per_second: float = 100.0
     aggregates_per_second: float = 1.0
-    connections: int = 64
+    connections: int = 256
     token: str = ""
 
 

@@ -12,13 +12,13 @@ WINDOW: Final = 10.0  # seconds that rates and percentiles look back
 class LiveLine:
     """Call `text` about twice a second with the monotonic clock."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, now: float) -> None:
         self._driver = driver
         report = driver.report
         self._gauges = [
-            Gauge("tags", report.tags),
-            Gauge("profiles", report.profiles),
-            Gauge("aggregates", report.aggregates),
+            Gauge("tags", report.tags, now),
+            Gauge("profiles", report.profiles, now),
+            Gauge("aggregates", report.aggregates, now),
         ]
 
     def text(self, now: float) -> str:
@@ -40,10 +40,10 @@ class LiveLine:
 class Gauge:
     """Rate and p99 of one kind of calls over the last seconds."""
 
-    def __init__(self, name: str, tally: Tally) -> None:
+    def __init__(self, name: str, tally: Tally, now: float) -> None:
         self._name = name
         self._tally = tally
-        self._marks: deque[tuple[float, int]] = deque()  # by time: how many calls had ended
+        self._marks = deque([(now, len(tally.latencies))])  # by time: how many calls had ended
 
     def text(self, now: float) -> str:
         latencies = self._tally.latencies

@@ -1,7 +1,8 @@
 """A lean HTTP/1.1 client: keep-alive connections on asyncio.Protocol and httptools.
 
-The driver shares the machine's cores with what it measures, so a call must cost little: about 40 us here,
-against some 250 us through aiohttp. One request at a time on a connection, no redirects, no proxies, no TLS.
+The driver shares the machine's cores with what it measures, so a call must cost little: about 100 us of CPU for a
+tag, making it and noting it in the oracle included, where a call through aiohttp alone costs some 250 us. One request
+at a time on a connection, no redirects, no proxies, no TLS.
 """
 
 import asyncio

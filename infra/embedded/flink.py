@@ -20,7 +20,7 @@ import yaml
 from contracts.settings import Settings
 from infra.embedded.java import classpath, java
 from infra.embedded.part import PROBE_SECONDS, Part, PartError, http_reason
-from infra.flink.client import flink_home
+from infra.flink.client import flink_home as wheel_home
 from infra.flink.options import job_options
 from infra.flink.rest import FlinkError, Rest
 
@@ -208,6 +208,14 @@ def flink_environment(settings: Settings, conf: Path) -> dict[str, str]:
         "FLINK_LIB_DIR": str(settings.tools_path / "flink"),
         "FLINK_BIN_DIR": str(home / "bin"),
     }
+
+
+def flink_home() -> Path:
+    """Of the distribution in the wheel; PartError when it is not installed."""
+    try:
+        return wheel_home()
+    except FlinkError as error:
+        raise PartError(str(error)) from None
 
 
 def opened_modules() -> list[str]:

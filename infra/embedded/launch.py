@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def tied(command: list[str], niceness: int = 0) -> list[str]:
-    """The command so that it dies with the calling process; its pid is the same. `niceness` is added to the caller's."""
+    """The command, made to die with the calling process; `niceness` is added to the caller's."""
     return [sys.executable, "-I", __file__, str(os.getpid()), str(niceness), *command]
 
 

@@ -93,7 +93,10 @@ class Supervisor:
                 log.info(event, part=part.name)
         if changed:
             children = {part.name: part.child.pid for part in self._parts if part.child is not None}
-            instance.note_children(self._settings, children)
+            try:
+                instance.note_children(self._settings, children)
+            except OSError as error:  # a full disk is no reason to stop everything
+                log.error("cannot note the children", error=str(error))
 
     def _blocked(self, needs: Sequence[str]) -> str | None:
         return next((name for name in needs if self._links[name].reason is not None), None)

@@ -48,7 +48,7 @@ class Watched:
     def _start(self) -> str | None:
         try:
             self.child = Child(self.part)
-        except PartError as error:
+        except (PartError, OSError) as error:
             return self._died(str(error), time.monotonic())
         self.reason = f"starting{self._last_death}"
         return f"started, pid {self.child.pid}"
@@ -78,13 +78,17 @@ class Watched:
             child = self.child
             if child is None and self.owned:
                 continue
-            reason = self.part.ready()
+            try:
+                reason = self.part.ready()
+            except Exception as error:  # noqa: BLE001  # a defect of a check must not end the checking
+                reason = f"its health check failed: {error!r}"
             if self.child is child:  # the answer is about the process that runs now
                 self.reason = reason
-            rotate(self.part.log)
 
     def measure(self) -> None:
-        """Renews `resident_bytes`."""
+        """Renews `resident_bytes`, and keeps the log small."""
+        with suppress(OSError):
+            rotate(self.part.log)
         child = self.child
         self.resident_bytes = 0
         if child is not None:

@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
-from infra.flink import handover
 from infra.embedded.launch import tied
+from infra.flink import handover
 from infra.flink.options import job_options
 from infra.flink.rest import STACK_FRAME, FlinkError
 

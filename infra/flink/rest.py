@@ -90,5 +90,5 @@ def cause(trace: str) -> str:
         return ""
     inner = [index for index, line in enumerate(told) if line.startswith("Caused by: ")]
     innermost = told[inner[-1]].removeprefix("Caused by: ") if inner else ""
-    parts = [part for part in (told[0], innermost, told[-1]) if part]
+    parts = [part for part in (told[0], innermost, told[-1].removeprefix("Caused by: ")) if part]
     return " … ".join(dict.fromkeys(part[:200] for part in parts))

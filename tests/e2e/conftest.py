@@ -19,23 +19,21 @@ JOBS = {"archive_seconds": 0.5, "aggregates_seconds": 0.5, "profiles_seconds": 0
 
 
 @pytest.fixture(scope="package")
-def stack() -> Iterator[Settings]:
+def stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Everything is ready; the value is the stack's settings. The folder stays after failures."""
     folder = Path(tempfile.mkdtemp(prefix="tidewatch-e2e-"))
     config = folder / "e2e.yaml"
     config.write_text(yaml.safe_dump(make_settings(folder) | {"jobs": JOBS}))
     settings = load(config)
     supervisor = supervision.start(settings, tied=True)
-    ready = False
     try:
         supervision.wait_ready(settings, supervisor, lambda _: None, START_SECONDS)
-        ready = True
         yield settings
     finally:
         supervision.stop(settings)
         supervisor.wait()
-        if ready:
-            shutil.rmtree(folder)
+    if not request.session.testsfailed:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="package")

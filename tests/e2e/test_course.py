@@ -17,10 +17,10 @@ def test_every_answer_of_a_short_course_is_right(stack: Settings) -> None:
     async def run() -> Report:
         # Few cookies, so that some have more tags than are shown.
         traffic = Traffic(seed=11, start_ms=BEGIN, cookies=300)
-        return await Driver(Load(stack.host, stack.api.port, 300, 50, 2), traffic, GRACE).run(30)
+        return await Driver(Load(stack.host, stack.api.port, 300, 50, 2), traffic, GRACE).run(26)
 
     report: Report = uvloop.run(run())
     assert report.passed, report.as_text()
-    assert report.tags.sent == report.logical_ms > 8900
-    assert report.aggregates.sent >= 55
+    assert report.tags.sent == report.logical_ms > 7700
+    assert report.aggregates.sent >= 50
     assert report.sweep.sent > 100

@@ -1,47 +1,69 @@
-"""A local Flink in the test's own process, for operators on collections: no Kafka, no cluster, real state and timers."""
+"""A local Flink in a JVM of its own, for operators on collections: no Kafka, no cluster, real state and timers.
 
-import os
+Its Python functions run in the process of the tests, in threads.
+"""
+
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PyFlink and Beam use, at import, much that is deprecated
+    from pyflink import java_gateway
     from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
-    from pyflink.table import StreamTableEnvironment  # noqa: F401  # imported here for the warnings' sake
+
+    # Imported for the warnings' sake: they come when these are imported first.
+    from pyflink.fn_execution.beam import beam_worker_pool_service  # noqa: F401
+    from pyflink.table import StreamTableEnvironment  # noqa: F401
 
 Environments = Callable[..., StreamExecutionEnvironment]
+STOP_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
-    """`environments(parallelism, bundle_size)`: an environment whose jobs run in this process's JVM.
+def jvm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The JVM runs; the value is the folder of its temporary files and its log."""
+    folder = tmp_path_factory.mktemp("flink")
+    started: list[Popen[bytes]] = []
+    launch = java_gateway.launch_gateway_server_process
+
+    def launch_and_keep(env: dict[str, str], args: list[str]) -> Popen[bytes]:
+        started.append(launch(env, args))
+        return started[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLINK_LOG_DIR", str(folder))
+        # PyFlink forgets the process, and so nobody would close its pipes.
+        patch.setattr(java_gateway, "launch_gateway_server_process", launch_and_keep)
+        gateway: Any = java_gateway.get_gateway()
+    yield folder
+    gateway.shutdown()
+    for process in started:
+        process.communicate(timeout=STOP_SECONDS)  # it ends when its input does
+
+
+@pytest.fixture(scope="session")
+def environments(jvm_folder: Path) -> Environments:
+    """`environments(parallelism, bundle_size)`: an environment whose jobs run in the JVM of the tests.
 
     With a bundle size of 1 each element and timer is through before the next watermark: what happens is certain then.
     """
-    folder = tmp_path_factory.mktemp("flink")
-    before = os.environ.get("PYTHONPATH")
-    # Read by the JVM, which starts with the first environment, for the Python workers that it starts.
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
 
     def make(parallelism: int = 1, bundle_size: int = 1000) -> StreamExecutionEnvironment:
         options = Configuration()
         options.set_string("python.executable", sys.executable)
         options.set_string("python.fn-execution.bundle.size", str(bundle_size))
         options.set_string("python.fn-execution.bundle.time", "20")
-        options.set_string("io.tmp.dirs", str(folder))
-        options.set_string("taskmanager.numberOfTaskSlots", "4")
+        options.set_string("io.tmp.dirs", str(jvm_folder))
         env = StreamExecutionEnvironment.get_execution_environment(options)
         env.set_parallelism(parallelism)
         env.set_max_parallelism(128)
         return env
 
-    yield make
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+    return make

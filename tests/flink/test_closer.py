@@ -108,7 +108,7 @@ def test_bins_come_before_the_progress_that_closes_them(told: dict[int, Told], s
         if end in told[shard].progress and end > closed and end not in seen:
             closed = end
         seen.add(end)
-    first = {}
+    first: dict[int, int] = {}
     for place, end in enumerate(told[shard].order):
         first.setdefault(end, place)
     assert all(

@@ -188,7 +188,9 @@ def test_deployments_lose_and_repeat_nothing(own: Settings, tmp_path: Path) -> N
         broken = other_code(
             tmp_path / "fourth", data='if __name__ == "__main__":\n    raise SystemExit("broken by intent")\n'
         )
-        with pytest.raises(DeployError, match=r"broken by intent(.|\n)*former code .* runs again as \w+, from file:"):
+        with pytest.raises(
+            DeployError, match=r"broken by intent(.|\n)*former code .* runs again as \w+, restored from file:"
+        ):
             deploy(own, Options(code=broken), told.append)
         third = cluster.running(names.DATA_JOB)
         assert third not in (None, first, second)

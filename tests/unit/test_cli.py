@@ -94,6 +94,18 @@ def test_what_is_not_up_says_so(tmp_path: Path) -> None:
     assert "no logs" in tidewatch("logs", **state).stdout
 
 
+def test_logs_shows_the_end_of_what_was_named(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "api.log").write_text("first\nlast\n")
+    (tmp_path / "logs" / "kafka.log").write_text("other\n")
+    state = {"TIDEWATCH_STATE_DIR": str(tmp_path)}
+    assert tidewatch("logs", "api", "-n", "1", **state).stdout == "last\n"
+    assert "kafka" in tidewatch("logs", **state).stdout
+    unknown = tidewatch("logs", "postgres", **state)
+    assert unknown.returncode == 2
+    assert "api, kafka" in unknown.stderr
+
+
 @pytest.mark.parametrize("error", [SettingsError("a"), StartFailed("b")])
 def test_our_own_errors_are_for_people(error: Exception) -> None:
     assert explain(error) == str(error)

@@ -107,8 +107,7 @@ def test_a_run_against_nobody_does_not_begin() -> None:
 def test_the_live_line_tells_rates_and_score() -> None:
     async def run(server: ReferenceServer, pool: Pool, requests: Requests) -> str:
         driver = Driver(Load("127.0.0.1", server.port), Traffic(1))
-        line = LiveLine(driver)
-        line.text(100.0)
+        line = LiveLine(driver, 100.0)
         for _ in range(50):
             driver.report.tags.right(0.004)
         driver.report.profiles.refused("503", 0.1)
