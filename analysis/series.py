@@ -66,6 +66,11 @@ def add(partials: list[pa.Table]) -> pa.Table:
     return summed.select([*_KEYS, *(f"{name}_sum" for name in _COUNTS)]).rename_columns(PARTIAL_SCHEMA.names)
 
 
+def of_the_same(table: pa.Table, some: pa.Table) -> pa.Table:
+    """The rows of `table` whose minute and series have a row in `some`."""
+    return table.join(some.select(_KEYS), _KEYS, join_type="left semi", use_threads=False)
+
+
 def shards(table: pa.Table, count: int) -> dict[int, pa.Table]:
     """The partial's rows by the shard of their series; shards without rows are left out."""
     label, value = table.column("label").to_pylist(), table.column("value").to_pylist()

@@ -40,7 +40,8 @@ def command(seconds: float, seed: int) -> None:
 
     settings = _own(load())
     console = Console()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # both end it, also where a shell started it with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     stop(settings)  # a demo whose terminal was closed
     _wipe(settings)
     report: Report | None = None

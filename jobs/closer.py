@@ -51,8 +51,7 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         through = self._through.value() or 0
-        touched = self._fold(through)
-        messages: list[Message] = []
+        messages: list[Message] = self._fold(through)
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
             # At the end of an input that is drained the watermark lies beyond all times.
             reached = min(max(timestamp, ctx.timer_service().current_watermark()), LATEST_MS)
@@ -60,26 +59,26 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
             if now > through:
                 messages += self._close(ctx, through, now)
                 through = now
-        late = [minute for minute in touched if (minute + 1) * MINUTE_MS <= (self._through.value() or 0)]
-        messages = [*self._bins(late), *messages]
         self._through.update(through)
         for start in range(0, len(messages), MESSAGES_A_RECORD):
             yield Row(str(ctx.get_current_key()), encode(messages[start : start + MESSAGES_A_RECORD]).decode())
 
-    def _fold(self, through: int) -> list[int]:
-        """Adds what is pending to its minutes; returns those that are still kept."""
+    def _fold(self, through: int) -> list[Message]:
+        """Adds what is pending to its minutes; returns the bins that changed of those that were closed before."""
         added = series.add([arrow.load(blob) for blob in self._pending.get()])
         self._pending.clear()
-        kept = []
+        revised: list[Message] = []
         for minute in pc.unique(added["minute"]).to_pylist():
             rows = added.filter(pc.equal(added["minute"], minute))
             if (minute + 1) * MINUTE_MS <= through - self._lateness:
                 self._late.inc(rows.num_rows)
                 continue
             before = self._minutes.get(minute)
-            self._minutes.put(minute, arrow.dump(series.add([arrow.load(before), rows] if before else [rows])))
-            kept.append(minute)
-        return kept
+            whole = series.add([arrow.load(before), rows]) if before else rows
+            self._minutes.put(minute, arrow.dump(whole))
+            if (minute + 1) * MINUTE_MS <= through:
+                revised += series.bins(series.of_the_same(whole, rows))
+        return revised
 
     def _close(self, ctx: KeyedProcessFunction.OnTimerContext, through: int, now: int) -> list[Message]:
         """The bins of [through, now) and the progress; forgets minutes beyond lateness, looks again in a minute."""

@@ -81,6 +81,7 @@ class Driver:
         self._pool = Pool(load.host, load.port, load.connections, asyncio.get_running_loop())
         self._decided = array("d")  # by tag: when its call came to an end, infinite before that
         self._paused_at: float | None = None
+        self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._began = 0.0
 
@@ -107,7 +108,8 @@ class Driver:
             self._paused_at = None
 
     async def stop(self) -> None:
-        """Ends the sending, and every call under way. May be called twice."""
+        """Ends the sending, and every call under way, which counts as neither right nor wrong. May be called twice."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -196,6 +198,8 @@ class Driver:
     def _tag_answered(self, index: int, due: float, response: Response) -> None:
         now = time.monotonic()
         self._decided[index] = now
+        if self._stopped:
+            return
         if response.status == 204 and not response.body:
             self.oracle.acknowledge(index, now)
             self.newest_acknowledged = max(index, self.newest_acknowledged)
@@ -221,6 +225,8 @@ class Driver:
         self, query: ProfileQuery | AggregateQuery, asked: float, due: float, tally: Tally, response: Response
     ) -> None:
         latency = time.monotonic() - due
+        if self._stopped:
+            return
         if response.status != 200:
             tally.refused(_reason(response), latency)
             return

@@ -45,7 +45,7 @@ class Pool:
         self._connecting: set[asyncio.Task[None]] = set()
 
     def call(self, request: bytes, timeout: float, done: Done) -> None:
-        """Sends a request; `done` is called once, from the loop, at the latest about a second after `timeout`."""
+        """Sends a request; `done` is called once, from the loop, at the latest soon after `timeout`."""
         call = _Call(request, self._loop.time() + timeout, done)
         if self._idle:
             self._idle.pop().start(call)
@@ -60,11 +60,14 @@ class Pool:
         return await answer
 
     def give_up(self, now: float) -> None:
-        """Ends the calls whose time is over; to be called about once a second with the loop's clock."""
+        """Ends the calls whose time is over; to be called often with the loop's clock."""
         for connection in [one for one in self._open if one.call and one.call.deadline < now]:
             connection.abort("given up: no answer in time")
-        while self._waiting and self._waiting[0].deadline < now:
-            self._waiting.popleft().done(Response(FAILED, b"given up: no free connection in time"))
+        late = [call for call in self._waiting if call.deadline < now]
+        if late:
+            self._waiting = deque(call for call in self._waiting if call.deadline >= now)
+        for call in late:
+            call.done(Response(FAILED, b"given up: no free connection in time"))
 
     def close(self) -> None:
         """Closes every connection; calls under way fail."""

@@ -26,6 +26,7 @@ from infra.flink.rest import STACK_FRAME, FlinkError
 
 SUBMITTED: Final = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 TAIL_LINES: Final = 25
+TEMPORARY: Final = "tmp"  # the client leaves folders behind
 REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "deploy" / "requirements-jobs.txt"
 # The client lives for seconds: little heap, and no time spent on optimising what runs once.
 CLIENT_JVM: Final = "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -75,6 +76,7 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
             )
     finally:
         shared.unlink(missing_ok=True)
+        shutil.rmtree(folder / TEMPORARY, ignore_errors=True)
     text = log.read_text(errors="replace")
     submitted = SUBMITTED.search(text)
     if submitted is None:
@@ -129,13 +131,13 @@ def _environment(settings: Settings, folder: Path, shared: Path) -> dict[str, st
         "FLINK_CONF_DIR": str(folder),
         "FLINK_LOG_DIR": str(folder),
         "FLINK_LIB_DIR": str(jars if jars.is_dir() else home / "lib"),
-        "FLINK_ENV_JAVA_OPTS_CLI": CLIENT_JVM,
+        "FLINK_ENV_JAVA_OPTS_CLI": f"{CLIENT_JVM} -Djava.io.tmpdir={folder / TEMPORARY}",
         CONFIG_VARIABLE: str(shared),
     }
 
 
 def _write_config(settings: Settings, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
     shipped = flink_home() / "conf"
     opened = yaml.safe_load((shipped / "config.yaml").read_text())["env"]["java"]["opts"]["all"]
     options = {

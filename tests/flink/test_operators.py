@@ -100,14 +100,14 @@ def ran(
     yield run
 
 
-def test_history_that_is_read_fast_loses_no_bin(environments: Environments, ran: Run) -> None:
+def test_history_that_is_read_fast_loses_no_bin(environments: Environments, settings: Settings, clickhouse: RealPart) -> None:
     """Hours of a quiet stream pass in one bundle: each minute's partials must leave before the watermark closes it."""
     traffic = Traffic(5, step_ms=10 * MINUTE_MS)
     tags = [traffic.tag(number) for number in range(200)]
     log = [Record(4 * at, event_time(tag), event_time(tag), encode_lines([tag])) for at, tag in enumerate(tags)]
-    settings = ran.settings.model_copy(update={"jobs": Jobs()})
+    settings = settings.model_copy(update={"jobs": Jobs()})
     counter = Counter(settings, Source(settings.topics.user_tags, uuid4(), {}), {7: 0})
-    env = environments()
+    env = environments(bundle_size=20)
     partials = record_stream(env, log).key_by(lambda row: 7, key_type=Types.INT())
     shards = partials.process(counter, Types.ROW([Types.INT(), BLOB()])).key_by(
         lambda row: row[0], key_type=Types.INT()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis import arrow
 from analysis.groups import with_minute
-from analysis.series import LABEL_COLUMNS, NO_PARTIAL, PARTIAL_SCHEMA, add, bins, partial, shards
+from analysis.series import LABEL_COLUMNS, NO_PARTIAL, PARTIAL_SCHEMA, add, bins, of_the_same, partial, shards
 from contracts.codec import Record, decode
 from contracts.series import USER_TAG_LABELS, USER_TAG_METRICS, Bin, encode
 from contracts.series import decode as decode_messages
@@ -76,6 +76,13 @@ def test_shards_divide_the_rows_by_series(log: list[Record], count: int) -> None
     for shard, table in divided.items():
         for _, *key in as_dict(table):
             assert home.setdefault((key[0], key[1]), shard) == shard
+
+
+@given(logs(), st.data())
+def test_rows_of_the_same_series_are_picked(log: list[Record], data: st.DataObject) -> None:
+    whole, some = partial_of(log), partial_of(log[: data.draw(st.integers(0, len(log)))])
+    expected = {key: sums for key, sums in brute_force(log).items() if key in as_dict(some)}
+    assert as_dict(of_the_same(whole, some)) == expected
 
 
 def test_a_series_keeps_its_shard() -> None:

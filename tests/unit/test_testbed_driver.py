@@ -10,6 +10,7 @@ from testbed.driver import Driver, Load
 from testbed.freshness import watch
 from testbed.generator import Traffic
 from testbed.report import Report
+from testbed.wire import FAILED, Pool
 from tests.unit.reference_server import ReferenceServer
 
 START = 1_646_092_799_800  # 0.2 s before a minute ends: at 1000 tags/s that minute is judged after 0.4 s
@@ -99,3 +100,40 @@ def test_a_pause_sends_nothing_and_makes_nothing_due() -> None:
     paused, resumed = uvloop.run(run())
     assert paused <= 1
     assert resumed > 0.3 + 18 / 500  # without the shift all would have been due at once
+
+
+def test_calls_under_way_when_it_stops_count_for_nothing() -> None:
+    async def run() -> Report:
+        async with ReferenceServer() as server:
+            driver = Driver(Load("127.0.0.1", server.port), Traffic(5, START))
+            driver.start()
+            while driver.sent < 100:
+                await asyncio.sleep(0.01)
+            await driver.stop()
+            return driver.report
+
+    report: Report = uvloop.run(run())
+    assert report.passed, report.as_text()
+    assert report.tags.decided <= report.tags.sent
+
+
+def test_a_call_is_given_up_also_behind_one_that_may_take_longer() -> None:
+    async def run() -> list[int]:
+        async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(mute, "127.0.0.1", 0)
+        async with server:
+            loop = asyncio.get_running_loop()
+            pool = Pool("127.0.0.1", server.sockets[0].getsockname()[1], 1, loop)
+            statuses: list[int] = []
+            for timeout in (1000.0, 1000.0, 0.0):  # the first takes the only connection
+                pool.call(b"", timeout, lambda response: statuses.append(response.status))
+            while not statuses:
+                pool.give_up(loop.time())
+                await asyncio.sleep(0.01)
+            pool.close()
+            return statuses[:1]
+
+    assert uvloop.run(run()) == [FAILED]
