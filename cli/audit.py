@@ -19,9 +19,11 @@ def command(wait: float) -> None:
     from contracts.settings import load
     from stores import archive, clickhouse
 
-    with clickhouse.connect(load(), timeout=300) as client:
+    settings = load()
+    days = settings.clickhouse.archive_days
+    with clickhouse.connect(settings, timeout=300) as client:
         deadline = time.monotonic() + wait
-        while (found := archive.differences(client)) and time.monotonic() < deadline:
+        while (found := archive.differences(client, days)) and time.monotonic() < deadline:
             time.sleep(1)
         totals = archive.totals(client)
     click.echo(f"{totals.archived} events archived, {totals.counted} counted, in {totals.blocks} blocks of the log")

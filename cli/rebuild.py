@@ -34,8 +34,10 @@ def _aggregates() -> None:
     from contracts.settings import load
     from stores import archive, clickhouse
 
-    with clickhouse.connect(load(), timeout=600) as client:
-        for run in track(archive.block_runs(client), "counting blocks"):
+    settings = load()
+    with clickhouse.connect(settings, timeout=600) as client:
+        runs = archive.block_runs(client, settings.clickhouse.archive_days)
+        for run in track(runs, "counting blocks"):
             archive.rebuild_aggregates(client, run)
         click.echo(f"{archive.totals(client).counted} events are counted; `tidewatch audit` compares")
 

@@ -18,6 +18,7 @@ from contracts import names
 
 PREFIX: Final = "TIDEWATCH_"
 CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"
+MASK: Final = str(SecretStr("secret"))  # what `effective` shows for one
 
 
 class SettingsError(Exception):
@@ -257,6 +258,8 @@ def load(path: str | Path | None = None, **overrides: Any) -> Settings:
     source = path or os.environ.get(CONFIG_VARIABLE)
     values = _read_yaml(Path(source)) if source else {}
     _refuse_unknown_variables()
+    if MASK in str(values):
+        raise SettingsError(f"settings file {source} holds {MASK} in place of a secret: fill it in, or leave it out")
     try:
         return Settings(**{**values, **overrides})
     except ValidationError as error:

@@ -59,18 +59,18 @@ def totals(client: Client) -> Totals:
     return Totals(*client.query(sql.read("queries/totals")).result_rows[0])
 
 
-def differences(client: Client) -> list[Difference]:
-    """Where the aggregates are not what the archive says; empty when all is well.
+def differences(client: Client, days: int) -> list[Difference]:
+    """Where the aggregates are not what the archive says; empty when all is well. The archive is kept for `days`.
 
     While the jobs run, the archive may be behind by what is on its way: ask again before you believe a difference.
     """
-    return [Difference(*row) for row in client.query(sql.read("queries/audit")).result_rows]
+    return [Difference(*row) for row in client.query(sql.read("queries/audit"), {"days": days}).result_rows]
 
 
-def block_runs(client: Client) -> list[Run]:
-    """All listed blocks, in runs that one statement counts anew without holding too much."""
+def block_runs(client: Client, days: int) -> list[Run]:
+    """The listed blocks that the archive, kept for `days`, still holds whole, in runs for one statement each."""
     partitions: dict[tuple[UUID, int], list[int]] = {}
-    for topic_id, partition, block, _ in client.query(sql.read("queries/listed_blocks")).result_rows:
+    for topic_id, partition, block, _ in client.query(sql.read("queries/listed_blocks"), {"days": days}).result_rows:
         partitions.setdefault((topic_id, partition), []).append(block)
     return [
         Run(topic_id, partition, blocks[start], blocks[start : start + BLOCKS_A_STATEMENT][-1])

@@ -5,7 +5,7 @@ import sys
 from hashlib import sha256
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from xml.etree import ElementTree
 
 from pydantic import SecretStr
@@ -15,6 +15,7 @@ from infra.embedded.part import Part, http_reason
 SERVER = Path(__file__).with_name("clickhouse_server.py")
 MEGABYTE = 1_048_576
 Tree: TypeAlias = "dict[str, Tree | list[str] | str | int | None]"
+LOOPBACK: Final[Tree] = {"ip": ["127.0.0.1", "::1"]}  # user `default` has no password: never reachable from outside
 
 
 class ClickHouse(Part):
@@ -68,7 +69,7 @@ class ClickHouse(Part):
         return {
             "profiles": {"default": {"max_threads": 2}, "reader": self._reader_limits()},
             "users": {
-                "default": {**_user(None, "default", self._networks()), "grants": _grants(own)},
+                "default": {**_user(None, "default", LOOPBACK), "grants": _grants(own)},
                 clickhouse.user: _user(clickhouse.password, "default", self._networks()),
                 clickhouse.reader: {
                     **_user(clickhouse.reader_password, "reader", self._networks()),
@@ -80,7 +81,7 @@ class ClickHouse(Part):
 
     def _networks(self) -> Tree:
         """Who may connect: this machine; anyone with the password when the settings bind wider."""
-        return {"ip": ["127.0.0.1", "::1"] if self.settings.host in ("127.0.0.1", "localhost") else ["::/0"]}
+        return LOOPBACK if self.settings.host in ("127.0.0.1", "localhost") else {"ip": ["::/0"]}
 
     def _reader_limits(self) -> Tree:
         clickhouse = self.settings.clickhouse

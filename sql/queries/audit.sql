@@ -1,4 +1,5 @@
 -- Archive and aggregates side by side, by block, minute and action; yields the rows that differ.
+-- {days:UInt32}: how long the archive is kept; older blocks may have lost events and are left out.
 -- Of an open block only the offsets that its listing names are compared, as both go on meanwhile.
 SELECT
     topic_id, partition, block, minute, action,
@@ -12,15 +13,16 @@ FROM
         toInt64(count()) AS archived_count, toInt64(0) AS counted,
         sum(toInt64(events.price)) AS archived_price, toInt64(0) AS counted_price
     FROM (SELECT topic_id, partition, offset, time, action, price FROM user_tags FINAL) AS events
-    ASOF INNER JOIN (SELECT topic_id, partition, block, last_offset FROM blocks FINAL) AS blocks
+    ASOF INNER JOIN (SELECT topic_id, partition, block, last_offset, ingested FROM blocks FINAL) AS blocks
         ON events.topic_id = blocks.topic_id AND events.partition = blocks.partition AND events.offset >= blocks.block
-    WHERE events.offset <= blocks.last_offset
+    WHERE events.offset <= blocks.last_offset AND blocks.ingested >= now() - toIntervalDay({days:UInt32})
     GROUP BY topic_id, partition, block, minute, action
     UNION ALL
     SELECT
         topic_id, partition, block, minute, action,
         toInt64(0), toInt64(sum(count)), toInt64(0), sum(sum_price)
     FROM aggregates_1m FINAL
+    WHERE ingested >= now() - toIntervalDay({days:UInt32})
     GROUP BY topic_id, partition, block, minute, action
 )
 GROUP BY topic_id, partition, block, minute, action

@@ -37,9 +37,9 @@ def brute_force(log: list[Record]) -> dict[Row, Sums]:
     for event in decode(log).events.to_pylist():
         minute, bought = event["time"] // MINUTE_MS, event["action"] == "BUY"
         labels = {"": "", **{label: event[column] for label, column in LABEL_COLUMNS.items()}}
-        for key in labels.items():
-            views, buys, revenue = found[(minute, *key)]
-            found[(minute, *key)] = (views + (not bought), buys + bought, revenue + event["price"] * bought)
+        for label, value in labels.items():
+            views, buys, revenue = found[minute, label, value]
+            found[minute, label, value] = (views + (not bought), buys + bought, revenue + event["price"] * bought)
     return dict(found)
 
 
