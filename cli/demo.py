@@ -83,6 +83,8 @@ def _wipe(settings: Settings) -> None:
 
 
 def _run(settings: Settings, console: Console, seconds: float, seed: int) -> Report:
+    import time
+
     from cli.driving import drive, run
     from cli.progress import Progress
     from cli.supervision import StartFailed, start, wait_ready
@@ -90,6 +92,7 @@ def _run(settings: Settings, console: Console, seconds: float, seed: int) -> Rep
     from testbed.driver import Load
     from testbed.generator import Traffic
 
+    began = time.monotonic()
     process = start(settings, tied=True)
     try:
         with Progress(console) as progress:
@@ -101,7 +104,7 @@ def _run(settings: Settings, console: Console, seconds: float, seed: int) -> Rep
     _addresses(settings, console)
     token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""
     load = Load(settings.host, settings.api.port, token=token)
-    return run(drive(load, Traffic(seed, FIRST_MS), seconds, console))
+    return run(drive(load, Traffic(seed, FIRST_MS), seconds, console, began))
 
 
 def _addresses(settings: Settings, console: Console) -> None:

@@ -39,10 +39,15 @@ def run(what: Coroutine[Any, Any, Result]) -> Result:
         raise KeyboardInterrupt from None
 
 
-async def drive(load: Load, traffic: Traffic, seconds: float, console: Console) -> Report:
-    """A whole run with its live line on `console`. When cancelled, the report of what was judged so far."""
+async def drive(load: Load, traffic: Traffic, seconds: float, console: Console, since: float | None = None) -> Report:
+    """A whole run with its live line on `console`. When cancelled, the report of what was judged so far.
+
+    `since`, on the monotonic clock: says how long after that the first tag was seen in a profile.
+    """
     driver = Driver(load, traffic)
     tasks = [asyncio.create_task(freshness.watch(driver)), asyncio.create_task(_show(driver, console))]
+    if since is not None:
+        tasks.append(asyncio.create_task(_first_seen(driver, console, since)))
     try:
         return await driver.run(seconds)
     except asyncio.CancelledError:
@@ -53,9 +58,15 @@ async def drive(load: Load, traffic: Traffic, seconds: float, console: Console) 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _first_seen(driver: Driver, console: Console, since: float) -> None:
+    while not driver.report.freshness:
+        await asyncio.sleep(freshness.EVERY)
+    console.print(f"[{time.monotonic() - since:5.1f} s] the first tag is in its profile", markup=False, highlight=False)
+
+
 async def _show(driver: Driver, console: Console) -> None:
     line = LiveLine(driver, time.monotonic())
-    status: Status | None = console.status("") if console.is_terminal else None
+    status: Status | None = console.status("", refresh_per_second=4) if console.is_terminal else None
     with status if status else nullcontext():
         while True:
             await asyncio.sleep(REFRESH if status else QUIET_REFRESH)

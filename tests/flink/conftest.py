@@ -50,16 +50,18 @@ def jvm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def environments(jvm_folder: Path) -> Environments:
-    """`environments(parallelism, bundle_size)`: an environment whose jobs run in the JVM of the tests.
+    """`environments(parallelism, bundle_size, bundle_milliseconds)`: an environment whose jobs run in that JVM.
 
     With a bundle size of 1 each element and timer is through before the next watermark: what happens is certain then.
     """
 
-    def make(parallelism: int = 1, bundle_size: int = 1000) -> StreamExecutionEnvironment:
+    def make(
+        parallelism: int = 1, bundle_size: int = 1000, bundle_milliseconds: int = 20
+    ) -> StreamExecutionEnvironment:
         options = Configuration()
         options.set_string("python.executable", sys.executable)
         options.set_string("python.fn-execution.bundle.size", str(bundle_size))
-        options.set_string("python.fn-execution.bundle.time", "20")
+        options.set_string("python.fn-execution.bundle.time", str(bundle_milliseconds))
         options.set_string("io.tmp.dirs", str(jvm_folder))
         env = StreamExecutionEnvironment.get_execution_environment(options)
         env.set_parallelism(parallelism)

@@ -105,12 +105,12 @@ def test_history_that_is_read_fast_loses_no_bin(
     environments: Environments, settings: Settings, clickhouse: RealPart
 ) -> None:
     """Hours of a quiet stream pass in one bundle: each minute's partials must leave before the watermark closes it."""
-    busy, quiet = Traffic(5, step_ms=3000), Traffic(6, START_MS + HOUR_MS, step_ms=10 * MINUTE_MS)
+    busy, quiet = Traffic(5, step_ms=3000), Traffic(6, START_MS + HOUR_MS, step_ms=HOUR_MS)
     tags = [*(busy.tag(number) for number in range(60)), *(quiet.tag(number) for number in range(100))]
     log = [Record(4 * at, event_time(tag), event_time(tag), encode_lines([tag])) for at, tag in enumerate(tags)]
     settings = settings.model_copy(update={"jobs": Jobs()})
     counter = Counter(settings, Source(settings.topics.user_tags, uuid4(), {}), {7: 0})
-    env = environments(bundle_size=20)
+    env = environments(bundle_size=20, bundle_milliseconds=5000)
     partials = record_stream(env, log).key_by(lambda row: 7, key_type=Types.INT())
     shards = partials.process(counter, Types.ROW([Types.INT(), BLOB()])).key_by(
         lambda row: row[0], key_type=Types.INT()

@@ -1,0 +1,241 @@
+"""Audit, rebuild and replay, as commands, on a database of their own that the pipelines' own functions filled."""
+
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+from confluent_kafka import Producer
+
+from analysis.counting import fold
+from analysis.profile_updates import updates_of
+from analysis.profiles import EMPTY, Profile, merge_profiles
+from cli import audit, rebuild, replay
+from contracts import dead_letters
+from contracts.codec import Record, Reject, decode, encode_lines
+from contracts.settings import Settings, load
+from contracts.tags import encode_tag
+from jobs.starts import block_starts
+from stores import archive, migrations
+from stores import clickhouse as sessions
+from stores.profiles import open_store
+from testbed.generator import Traffic
+from tests.conftest import RealPart
+from tests.integration.api_server import ApiServer
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # PyFlink, which these import, uses at import much that is deprecated
+    from jobs.aggregates import aggregate_rows, block_rows
+    from jobs.archive import archive_rows
+
+PARTITIONS = 2
+ALL_AGGREGATES = "SELECT * FROM aggregates_1m FINAL ORDER BY ALL"
+
+
+@dataclass(frozen=True)
+class World:
+    """A database that holds a topic's archive and what was counted from it."""
+
+    settings: Settings
+    topic_id: UUID
+    logs: list[list[Record]]  # by partition
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with sessions.connect(self.settings) as client:
+            return [tuple(row) for row in client.query(statement).result_rows]
+
+    def command(self, statement: str) -> None:
+        with sessions.connect(self.settings) as client:
+            client.command(statement)
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        with sessions.connect(self.settings) as client:
+            client.insert_arrow(table, rows)
+
+
+def make_log(traffic: Traffic, partition: int, ingested: int) -> list[Record]:
+    """Twelve records over three minutes, tags up to a minute late."""
+    log = []
+    for number in range(12):
+        timestamp = traffic.start_ms + number * 15_000
+        first = max(0, number * 15_000 - 60_000 * (number % 2)) + partition
+        tags = [traffic.tag(first + step * 700) for step in range(20)]
+        log.append(Record(10 + number * 3, timestamp, ingested + number, encode_lines(tags)))
+    return log
+
+
+@pytest.fixture
+def world(settings: Settings, clickhouse: RealPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Everything archived and counted; the commands find it by their settings."""
+    name = f"tools_{uuid4().hex[:8]}"
+    monkeypatch.setenv("TIDEWATCH_CLICKHOUSE__DATABASE", name)
+    monkeypatch.setenv("TIDEWATCH_PROFILES__PATH", str(tmp_path / "profiles"))
+    own = load()
+    migrations.apply(own)
+    ingested = int(time.time() * 1000) - 3_600_000
+    logs = [make_log(Traffic(partition, cookies=5), partition, ingested) for partition in range(PARTITIONS)]
+    made = World(own, uuid4(), logs)
+    for partition, log in enumerate(logs):
+        counts = fold(None, log).counts
+        made.insert("user_tags", archive_rows(decode(log).events, made.topic_id, partition))
+        rows = [aggregate_rows(count, made.topic_id, partition) for count in counts]
+        made.insert("aggregates_1m", pa.concat_tables(rows))
+        made.insert("blocks", block_rows(counts, made.topic_id, partition))
+    yield made
+    made.command(f"DROP DATABASE {name}")
+
+
+def audited() -> Result:
+    return CliRunner().invoke(audit.command, ["--wait", "0"])
+
+
+def rebuilt(*what: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "BLOCKS_A_STATEMENT", 2)  # several runs of blocks a partition
+        result = CliRunner().invoke(rebuild.command, what)
+    assert result.exit_code == 0, result.output
+
+
+def test_audit_finds_archive_and_aggregates_equal(world: World) -> None:
+    result = audited()
+    assert result.exit_code == 0, result.output
+    assert "480 events archived, 480 counted" in result.output
+    assert "archive and aggregates are equal" in result.output
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM aggregates_1m WHERE block = 10 AND action = 'BUY'",
+        "ALTER TABLE aggregates_1m UPDATE count = count + 1 WHERE action = 'BUY' SETTINGS mutations_sync = 1",
+        "ALTER TABLE aggregates_1m UPDATE sum_price = sum_price - 1 WHERE block = 10 SETTINGS mutations_sync = 1",
+        "INSERT INTO aggregates_1m SELECT * REPLACE ('nobody' AS origin) FROM aggregates_1m LIMIT 1",
+        "INSERT INTO aggregates_1m SELECT * REPLACE (11 AS block) FROM aggregates_1m LIMIT 1",
+        "DELETE FROM user_tags WHERE offset = 10",
+    ],
+)
+def test_audit_finds_any_difference(world: World, damage: str) -> None:
+    world.command(damage)
+    result = audited()
+    assert result.exit_code == 1, result.output
+    assert re.search(r"[1-9]\d* differences; `tidewatch rebuild aggregates`", result.output)
+    assert f"topic {world.topic_id} partition" in result.output
+
+
+def test_audit_compares_an_open_block_as_far_as_it_is_listed(world: World) -> None:
+    """The archive may be ahead of the aggregates: that is no difference."""
+    ahead = Record(100, world.logs[0][-1].timestamp, world.logs[0][-1].ingested, world.logs[0][0].payload)
+    world.insert("user_tags", archive_rows(decode([ahead]).events, world.topic_id, 0))
+    assert audited().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "TRUNCATE TABLE aggregates_1m",
+        "DELETE FROM aggregates_1m WHERE block = 10",
+        "ALTER TABLE aggregates_1m UPDATE count = 99 WHERE action = 'BUY' SETTINGS mutations_sync = 1",
+    ],
+)
+def test_rebuild_makes_the_rows_that_the_job_wrote(world: World, damage: str) -> None:
+    """The same keys, versions, counts and sums."""
+    before = world.query(ALL_AGGREGATES)
+    world.command(damage)
+    assert world.query(ALL_AGGREGATES) != before
+    rebuilt("aggregates")
+    assert world.query(ALL_AGGREGATES) == before
+    assert audited().exit_code == 0
+    rebuilt("aggregates")
+    assert world.query(ALL_AGGREGATES) == before
+
+
+def test_rebuild_leaves_what_the_job_counted_since(world: World) -> None:
+    """A row of a newer version, of events that the archive has not yet, stays."""
+    newer = "INSERT INTO aggregates_1m SELECT * REPLACE (version + 1000 AS version, count + 1 AS count) "
+    world.command(newer + "FROM aggregates_1m LIMIT 1")
+    before = world.query(ALL_AGGREGATES)
+    rebuilt("aggregates")
+    assert world.query(ALL_AGGREGATES) == before
+
+
+def test_rebuild_fills_the_profiles_with_each_event_once(world: World) -> None:
+    expected: dict[str, Profile] = {}
+    for partition, log in enumerate(world.logs):
+        for cookie, update in updates_of(decode(log).events, world.topic_id, partition).items():
+            expected[cookie] = merge_profiles(expected.get(cookie, EMPTY), update, world.settings.profiles.keep)
+    for _ in range(2):
+        rebuilt("profiles")
+        store = open_store(world.settings, writable=False)
+        assert {cookie: store.read(cookie) for cookie in expected} == expected
+        store.close()
+
+
+def test_a_start_without_state_begins_at_the_newest_block_that_is_archived(world: World) -> None:
+    newest = [fold(None, log).counts[-1].block.start for log in world.logs]
+    starts = block_starts(world.settings, world.topic_id)
+    assert [starts[partition] for partition in range(PARTITIONS)] == newest
+    world.command(f"DELETE FROM user_tags WHERE partition = 1 AND offset >= {newest[1]}")  # noqa: S608  # a number
+    behind = fold(None, world.logs[1]).counts[-2].block.start
+    assert block_starts(world.settings, world.topic_id)[1] == behind
+    assert block_starts(world.settings, uuid4()) == {}
+
+
+TAG = Traffic(9).tag(5)
+BROKEN = encode_tag(TAG).replace(b'"PC"', b'"FRIDGE"').replace(b'"MOBILE"', b'"FRIDGE"').replace(b'"TV"', b'"FRIDGE"')
+
+
+@pytest.fixture
+def letters(settings: Settings, topics: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """Three dead letters: a broken tag, bytes that are no text, and a good tag."""
+    data = [BROKEN, b"\xfe\xff", encode_tag(TAG)]
+    monkeypatch.setattr(replay, "GROUP", f"replay-{uuid4()}")  # nothing was sent again by this group
+    producer = Producer(settings.kafka_client)
+    for offset, held in enumerate(data):
+        letter = dead_letters.letter("user-tags", uuid4(), 0, Reject(offset, 0, "device", f"reason {offset}", held))
+        producer.produce(settings.topics.dead_letters.name, dead_letters.encode(letter).encode(), letter.id)
+    assert producer.flush(30) == 0
+    yield data
+
+
+def replayed(*arguments: str) -> str:
+    result = CliRunner().invoke(replay.command, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_replay_lists_and_saves_letters(letters: list[bytes], tmp_path: Path) -> None:
+    listed = replayed()
+    for number, data in enumerate(letters):
+        assert f"device: reason {number}: {data[:80]!r}" in listed
+    path = tmp_path / "letters.ndjson"
+    replayed("--save", str(path))
+    saved = path.read_bytes()
+    assert all(data + b"\n" in saved for data in letters)
+    replayed("--reason", "reason 0", "--save", str(path))
+    assert letters[0] + b"\n" in path.read_bytes()
+    assert letters[1] not in path.read_bytes()
+
+
+def test_replay_sends_letters_once(
+    settings: Settings, letters: list[bytes], clickhouse: RealPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ApiServer(settings)
+    monkeypatch.setenv("TIDEWATCH_API__PORT", str(api.port))
+    try:
+        sent = replayed("--send", "--reason", "reason")
+        assert re.search(r"[1-9]\d* accepted, [1-9]\d* still wrong", sent)
+        assert "device" in sent
+        assert replayed() == "0 dead letters\n"
+        assert "reason 2" in replayed("--all")
+        mended = tmp_path / "mended.ndjson"
+        mended.write_bytes(BROKEN.replace(b"FRIDGE", b"PC") + b"\n")
+        assert "1 accepted, 0 still wrong" in replayed("--load", str(mended))
+    finally:
+        api.stop()
