@@ -19,7 +19,7 @@ from api.collect.producer import LogProducer, OutRecord
 from contracts.codec import Record, decode, is_arrow
 from contracts.events import tags_of
 from contracts.names import INGESTED_HEADER
-from contracts.settings import Settings
+from contracts.settings import Settings, Topics
 from contracts.tags import UserTag, encode_tag
 from infra import topics as kafka_topics
 from tests.conftest import START_SECONDS, RealPart
@@ -102,7 +102,7 @@ def tags_in(records: list[Read]) -> list[UserTag]:
         decoded = decode([Record(record.offset, record.timestamp, record.ingested, record.value)])
         assert decoded.rejects == []
         tags = tags_of(decoded.events)
-        assert all(partition_of(tag.cookie, 4) == record.partition for tag in tags)
+        assert all(partition_of(tag.cookie, Topics().user_tags.partitions) == record.partition for tag in tags)
         found += tags
     return found
 
@@ -233,7 +233,7 @@ def test_bulk_keeps_every_good_line(topic: Settings, api: ApiServer, encoding: s
     records = read_log(topic)
     written = [tag.product_info.product_id for tag in tags_in(records)]
     assert sorted(written) == sorted([*(set(range(6000)) - {7, 8, 4000}), 2**63 - 1])
-    assert sum(is_arrow(record.value) for record in records) == 4
+    assert sum(is_arrow(record.value) for record in records) == topic.topics.user_tags.partitions
 
 
 def test_a_small_bulk_joins_the_batches(topic: Settings, api: ApiServer) -> None:
@@ -257,7 +257,7 @@ def test_quiet_partitions_of_a_live_topic_get_ticks(topic: Settings) -> None:
     try:
         deadline = time.monotonic() + 20
         records = read_log(topic)
-        while {record.partition for record in records} != set(range(4)):
+        while {record.partition for record in records} != set(range(topic.topics.user_tags.partitions)):
             assert time.monotonic() < deadline, "no ticks"
             records = read_log(topic)
     finally:

@@ -23,10 +23,10 @@ from testbed.generator import Traffic
 from tests.conftest import RealPart
 from tests.integration.deploying import topics_named
 
-SECONDS = 70.0
+SECONDS = 90.0
 TAGS = 20  # a record
 BAD = 10  # every tenth record has a bad line
-COOKIES = 50
+COOKIES = 1000  # so that none outgrows its lists
 ALL_PIPELINES = "PIPELINES = (archive, aggregates, profiles)"
 
 
@@ -63,6 +63,9 @@ class Log:
         assert self._producer.flush(SECONDS) == 0
         self.records += records
 
+    def close(self) -> None:
+        del self._producer  # which would look for its broker for as long as it lives
+
     def archived(self) -> int:
         return self._ask("SELECT count() FROM user_tags FINAL WHERE topic_id = {topic_id:UUID}")
 
@@ -74,7 +77,7 @@ class Log:
             return int(client.query(statement, {"topic_id": self.topic_id}).result_rows[0][0])
 
     def in_profiles(self) -> int:
-        """Events in all profiles: fewer than are kept of each."""
+        """Events in all profiles."""
         store = open_store(self.settings, writable=False)
         try:
             profiles = [store.read(self._traffic.cookie(number)) for number in range(COOKIES)]
@@ -137,11 +140,13 @@ def log(
     broker: RealPart,
     clickhouse: RealPart,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Log:
+) -> Iterator[Log]:
     topics = topics_named(f"grown-{uuid4().hex[:8]}")
     profiles = settings.profiles.model_copy(update={"path": str(tmp_path_factory.mktemp("profiles"))})
     own = settings.model_copy(update={"topics": topics, "profiles": profiles})
-    return Log(own, kafka_topics.ensure(own, SECONDS)[topics.user_tags.name])
+    log = Log(own, kafka_topics.ensure(own, SECONDS)[topics.user_tags.name])
+    yield log
+    log.close()
 
 
 @pytest.fixture(scope="module")
