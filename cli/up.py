@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:  # imports that --help shall not wait for
+    import subprocess
+
     from rich.console import Console
 
     from contracts.settings import Settings
@@ -67,7 +69,7 @@ def _start(settings: Settings, console: Console, foreground: bool) -> None:
     import signal
 
     from cli.progress import Progress
-    from cli.supervision import StartFailed, start, stop, wait_ready
+    from cli.supervision import StartFailed, start, wait_ready
 
     if foreground:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
@@ -80,13 +82,22 @@ def _start(settings: Settings, console: Console, foreground: bool) -> None:
         if foreground:
             process.wait()
     except StartFailed as error:
-        stop(settings)
+        _stop(settings, process)
         click.echo(f"error: {error}\nNothing was left running. All logs: {settings.state_path / 'logs'}", err=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         console.print("stopping")
-        stop(settings)
+        _stop(settings, process)
         raise SystemExit(130) from None
+
+
+def _stop(settings: Settings, supervisor: subprocess.Popen[bytes]) -> None:
+    """Also a supervisor that is still importing, and has not noted its pid yet."""
+    from cli.supervision import stop
+
+    supervisor.terminate()
+    stop(settings)
+    supervisor.wait()
 
 
 def _addresses(settings: Settings, console: Console) -> None:

@@ -33,8 +33,11 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(DeadLetter)
 
 
-def letter(topic: str, topic_id: UUID, partition: int, reject: Reject) -> DeadLetter:
-    """The letter of a reject of this partition."""
+def letter(topic: str, topic_id: UUID, partition: int, reject: Reject, longest: int | None = None) -> DeadLetter:
+    """The letter of a reject of this partition; of more than `longest` bytes the first, and the reason says so."""
+    data, reason = reject.data, reject.reason
+    if longest is not None and len(data) > longest:
+        data, reason = data[:longest], f"{reason} (the first {longest} of {len(data)} bytes)"
     return DeadLetter(
         id=f"{topic_id}/{partition}/{reject.offset}/{reject.line}",
         topic=topic,
@@ -43,8 +46,8 @@ def letter(topic: str, topic_id: UUID, partition: int, reject: Reject) -> DeadLe
         offset=reject.offset,
         line=reject.line,
         field=reject.field,
-        reason=reject.reason,
-        data=base64.b64encode(reject.data).decode(),
+        reason=reason,
+        data=base64.b64encode(data).decode(),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDERS: Final = ("contracts", "analysis", "sql", "stores", "jobs")
-SUFFIXES: Final = (".py", ".sql")
+SUFFIXES: Final = (".py", ".sql", ".lua")
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold; equal sources make equal bytes
 
 

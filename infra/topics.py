@@ -75,8 +75,10 @@ def _create(admin: AdminClient, settings: Settings, topics: list[Topic]) -> None
 
 
 def _new(settings: Settings, topic: Topic) -> NewTopic:
-    kept = DEAD_LETTERS_MS if topic is settings.topics.dead_letters else -1
-    config = {"retention.ms": str(kept), "max.message.bytes": str(settings.kafka.max_record_bytes)}
+    letters = topic is settings.topics.dead_letters
+    kept = DEAD_LETTERS_MS if letters else -1
+    largest = settings.kafka.max_record_bytes * (2 if letters else 1)  # a letter holds a record's bytes in base64
+    config = {"retention.ms": str(kept), "max.message.bytes": str(largest)}
     return NewTopic(topic.name, topic.partitions, settings.kafka.replication_factor, config=config)
 
 

@@ -90,6 +90,8 @@ class Counter(PartitionBuffer):
             yield Row(shard, arrow.dump(rows))
 
     def has_backlog(self) -> bool:
+        if any(True for _ in self._closed.get()):
+            return True
         state = self._open.value()
         return bool(state) and Count.load(state).unwritten().num_rows > 0
 

@@ -48,7 +48,8 @@ class Archive(PartitionBuffer):
         events, rejects = decode(records)
         self._writer.insert(USER_TAGS_TABLE, archive_rows(events, self._source.topic_id, partition))
         for reject in rejects:
-            letter = dead_letters.letter(self._source.topic.name, self._source.topic_id, partition, reject)
+            source, longest = self._source, self._settings.kafka.max_record_bytes
+            letter = dead_letters.letter(source.topic.name, source.topic_id, partition, reject, longest)
             yield Row(letter.id, dead_letters.encode(letter))
 
 

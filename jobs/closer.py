@@ -21,7 +21,7 @@ from contracts.times import LATEST_MS, MINUTE_MS
 from jobs.flink import BLOB
 
 REVISION_MS: Final = 5000  # late partials are gathered this long before their bins are sent again
-MESSAGES_A_RECORD: Final = 2000
+MESSAGES_A_RECORD: Final = 500  # below 1 MB, whatever the labels hold
 
 
 class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped here

@@ -158,6 +158,9 @@ def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: b
         "value.format": "raw",
         "value.fields-include": "EXCEPT_KEY",
         "properties.compression.type": "lz4",
+        # A record that the producer refuses fails the job, again and again. Its own limit is 1 MB; a dead letter holds
+        # the bytes of a whole record in base64.
+        "properties.max.request.size": str(2 * settings.kafka.max_record_bytes),
         "sink.delivery-guarantee": "exactly-once" if exactly_once else "at-least-once",
         **_connection(settings),
     }

@@ -11,6 +11,9 @@ from jobs.buffer import WriteFailed
 from stores import clickhouse
 
 ATTEMPT_SECONDS: Final = 2.0
+# After an outage a partition has far more to write than ClickHouse takes within an attempt on a busy machine: as one
+# insert it would time out for ever.
+ROWS_AN_ATTEMPT: Final = 50_000
 
 
 class Writer:
@@ -27,7 +30,8 @@ class Writer:
         try:
             if self._client is None:
                 self._client = clickhouse.connect(self._settings, timeout=ATTEMPT_SECONDS)
-            self._client.insert_arrow(table, rows)
+            for start in range(0, rows.num_rows, ROWS_AN_ATTEMPT):
+                self._client.insert_arrow(table, rows.slice(start, ROWS_AN_ATTEMPT))
         except (ClickHouseError, OSError) as error:
             self._client = None
             raise WriteFailed(f"ClickHouse does not take rows of {table}: {error}") from error

@@ -73,8 +73,11 @@ class BulkHandler:
         futures: list[asyncio.Future[None]] = []
         refused: BaseException | None = None
         try:
-            futures += [self._collector.add_record(record) for record in ready]
-            futures += [self._collector.add(tag.cookie, encode_tag(tag), time, now) for tag, time in as_lines]
+            # One by one: those that were taken before one is refused must be waited for.
+            for record in ready:
+                futures.append(self._collector.add_record(record))
+            for tag, time in as_lines:
+                futures.append(self._collector.add(tag.cookie, encode_tag(tag), time, now))
         except Problem as problem:
             refused = problem
         outcomes = await asyncio.gather(*futures, return_exceptions=True)

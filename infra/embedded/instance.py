@@ -87,8 +87,10 @@ def end_leftovers(folder: Path) -> list[str]:
     ended = []
     with suppress(FileNotFoundError, ValueError):
         for name, (pid, started) in json.loads(path.read_text()).items():
-            # A pid stays taken while its group has members: no leader by that pid means that they are ours.
-            if (Running(pid, started).is_known() or not psutil.pid_exists(pid)) and end_group(pid):
+            # A pid stays taken while its group has members: no leader by that pid means that they are ours, unless the
+            # machine has started anew since.
+            orphaned = not psutil.pid_exists(pid) and started >= psutil.boot_time()
+            if (Running(pid, started).is_known() or orphaned) and end_group(pid):
                 ended.append(name)
         path.unlink(missing_ok=True)
     return ended

@@ -62,7 +62,7 @@ can_install() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
 }
 
-# need WHAT TEST PACKAGES ADVICE: when TEST fails, installs the first set of PACKAGES (separated by |) that can be had.
+# need WHAT TEST PACKAGES ADVICE: when TEST fails, installs the first set of PACKAGES (separated by |) that makes it pass.
 need() {
     if $2; then return 0; fi
     can_install || fail "$1 is missing. $4"
@@ -73,7 +73,7 @@ need() {
     say "apt-get install $1 ..."
     echo "$3" | tr '|' '\n' | while read -r packages; do
         # shellcheck disable=SC2086  # a list of packages
-        if DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages >>"$log" 2>&1 </dev/null; then
+        if DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages >>"$log" 2>&1 </dev/null && $2; then
             break
         fi
     done

@@ -1,6 +1,7 @@
 -- Archive and aggregates side by side, by block, minute and action; yields the rows that differ.
 -- {days:UInt32}: how long the archive is kept; older blocks may have lost events and are left out.
--- Of an open block only the offsets that its listing names are compared, as both go on meanwhile.
+-- Of a partition's newest block only the offsets that its listing names are compared, as both go on meanwhile. All others
+-- end where the next one begins, so an archived event that no block counted shows.
 SELECT
     topic_id, partition, block, minute, action,
     sum(archived_count) AS archived_count, sum(counted) AS counted,
@@ -13,9 +14,19 @@ FROM
         toInt64(count()) AS archived_count, toInt64(0) AS counted,
         sum(toInt64(events.price)) AS archived_price, toInt64(0) AS counted_price
     FROM (SELECT topic_id, partition, offset, time, action, price FROM user_tags FINAL) AS events
-    ASOF INNER JOIN (SELECT topic_id, partition, block, last_offset, ingested FROM blocks FINAL) AS blocks
+    ASOF INNER JOIN
+    (
+        SELECT
+            topic_id, partition, block, ingested,
+            -- The first offset of the next block; 0, the default beyond the window, for the newest one.
+            leadInFrame(block) OVER (
+                PARTITION BY topic_id, partition ORDER BY block ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+            ) AS next,
+            if(next > block, next - 1, last_offset) AS last
+        FROM blocks FINAL
+    ) AS blocks
         ON events.topic_id = blocks.topic_id AND events.partition = blocks.partition AND events.offset >= blocks.block
-    WHERE events.offset <= blocks.last_offset AND blocks.ingested >= now() - toIntervalDay({days:UInt32})
+    WHERE events.offset <= blocks.last AND blocks.ingested >= now() - toIntervalDay({days:UInt32})
     GROUP BY topic_id, partition, block, minute, action
     UNION ALL
     SELECT

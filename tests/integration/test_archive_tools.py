@@ -119,6 +119,7 @@ def test_audit_finds_archive_and_aggregates_equal(world: World) -> None:
         "INSERT INTO aggregates_1m SELECT * REPLACE ('nobody' AS origin) FROM aggregates_1m LIMIT 1",
         "INSERT INTO aggregates_1m SELECT * REPLACE (11 AS block) FROM aggregates_1m LIMIT 1",
         "DELETE FROM user_tags WHERE offset = 10",
+        "INSERT INTO user_tags SELECT * REPLACE (20 AS offset) FROM user_tags LIMIT 1",  # between two blocks
     ],
 )
 def test_audit_finds_any_difference(world: World, damage: str) -> None:

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +15,6 @@ from contracts.codec import encode_lines
 from contracts.settings import Settings
 from infra import package
 from infra import topics as kafka_topics
-from infra.flink.rest import until
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse as sessions
 from stores.profiles import ProfilesUnavailable, open_store
@@ -99,6 +98,14 @@ class Log:
         return found
 
 
+def wait_for(ask: Callable[[], object], wanted: object) -> None:
+    """Until the answer is the wanted one."""
+    deadline = time.monotonic() + SECONDS
+    while (answer := ask()) != wanted:
+        assert time.monotonic() < deadline, f"{answer} after {SECONDS:.0f} s, not {wanted}"
+        time.sleep(0.1)
+
+
 class Job:
     """The job that runs now, by whatever code."""
 
@@ -115,11 +122,7 @@ class Job:
     def wait_for_checkpoints(self, number: int) -> None:
         """That many more, begun from now on."""
         wanted = self.cluster.metrics(self.id, time.time()).checkpoints + number + 1
-        until(
-            lambda: self.cluster.metrics(self.id, time.time()).checkpoints >= wanted or None,
-            SECONDS,
-            "checkpoints",
-        )
+        wait_for(lambda: self.cluster.metrics(self.id, time.time()).checkpoints >= wanted, True)
 
 
 def only_archive(folder: Path) -> Path:
@@ -155,7 +158,7 @@ def job(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     job = Job(log.settings, log)
     log.send(60)
     job.start(only_archive(tmp_path_factory.mktemp("code")))
-    until(lambda: log.archived() == log.tags or None, SECONDS, "the archive")
+    wait_for(log.archived, log.tags)
     log.send(30)
     savepoint = job.cluster.stop_with_savepoint(job.id, SECONDS)
     log.send(30)
@@ -166,9 +169,9 @@ def job(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
 
 def test_new_pipelines_strand_no_offsets_of_the_old_one(log: Log, job: Job) -> None:
     """The archive goes on where it stood, its letters come once; the new ones begin at the beginning."""
-    until(lambda: log.archived() == log.counted() == log.tags or None, SECONDS, "archive and aggregates")
-    until(lambda: log.in_profiles() == log.tags or None, SECONDS, "profiles")
-    until(lambda: len(log.letters()) >= log.bad_lines or None, SECONDS, "dead letters")
+    wait_for(lambda: (log.archived(), log.counted()), (log.tags, log.tags))
+    wait_for(log.in_profiles, log.tags)
+    wait_for(lambda: len(log.letters()), log.bad_lines)
     job.wait_for_checkpoints(1)  # with which a letter that was written again would be committed
     letters = log.letters()
     assert (len(letters), max(letters.values())) == (log.bad_lines, 1)
@@ -177,16 +180,16 @@ def test_new_pipelines_strand_no_offsets_of_the_old_one(log: Log, job: Job) -> N
 
 def test_records_wait_in_state_while_clickhouse_is_away(log: Log, job: Job, clickhouse: RealPart) -> None:
     """The job goes on, with checkpoints and profiles; nothing is lost or counted twice once the server is back."""
-    until(lambda: log.archived() == log.counted() == log.tags or None, SECONDS, "archive and aggregates")
+    wait_for(lambda: (log.archived(), log.counted()), (log.tags, log.tags))
     clickhouse.kill()
     try:
         log.send(60)
         job.wait_for_checkpoints(2)
-        until(lambda: log.in_profiles() == log.tags or None, SECONDS, "profiles")
+        wait_for(log.in_profiles, log.tags)
         assert job.cluster.state(job.id) == "RUNNING"
     finally:
         clickhouse.start()
-    until(lambda: log.archived() == log.counted() == log.tags or None, SECONDS, "archive and aggregates")
+    wait_for(lambda: (log.archived(), log.counted()), (log.tags, log.tags))
     assert job.cluster.metrics(job.id, time.time()).restarts == 0
-    until(lambda: len(log.letters()) >= log.bad_lines or None, SECONDS, "dead letters")
+    wait_for(lambda: len(log.letters()), log.bad_lines)
     assert max(log.letters().values()) == 1

@@ -36,6 +36,11 @@ def test_letters_come_back_as_they_were(reject: Reject, partition: int) -> None:
     )
 
 
+def test_a_letter_that_no_record_can_hold_is_cut_and_says_so() -> None:
+    dead = letter("t", TOPIC, 2, Reject(7, -1, "", "no line", b"abcdef"), longest=4)
+    assert (dead.original(), dead.reason) == (b"abcd", "no line (the first 4 of 6 bytes)")
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1000), st.integers(-1, 1000)), unique=True))
 def test_an_id_is_its_place(places: list[tuple[int, int, int]]) -> None:
     ids = [letter("t", TOPIC, partition, Reject(offset, line, "", "", b"")).id for partition, offset, line in places]

@@ -34,9 +34,10 @@ def test_only_sources_and_statements_go_in() -> None:
     names = zipfile.ZipFile(BytesIO(package.build())).namelist()
     assert names == sorted(names)
     assert {name.split("/")[0] for name in names} == set(package.FOLDERS)
-    assert all(name.endswith((".py", ".sql")) for name in names)
+    assert all(name.endswith((".py", ".sql", ".lua")) for name in names)
     assert "jobs/data.py" in names
     assert "sql/migrations/0001_user_tags.sql" in names
+    assert "stores/profiles_append.lua" in names
 
 
 def test_statements_are_read_from_within_the_zip(tmp_path: Path) -> None:
