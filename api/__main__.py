@@ -24,6 +24,9 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    if not settings.is_private and not settings.api.tokens:
+        sys.stderr.write(f"error: host {settings.host} is reachable from outside: set api.tokens\n")
+        return 2
     if settings.api.workers > 1:
         _share_metrics(settings.state_path / "api-metrics")
     _server(settings).serve()

@@ -1,6 +1,7 @@
 """`tidewatch audit`: does every aggregate say what the archive says?"""
 
 import time
+from uuid import UUID
 
 import click
 
@@ -23,6 +24,9 @@ def command(wait: float) -> None:
     days = settings.clickhouse.archive_days
     with clickhouse.connect(settings, timeout=300) as client:
         deadline = time.monotonic() + wait
+        before = archive.behind(client)
+        while (stuck := _stuck(before, archive.behind(client))) and time.monotonic() < deadline:
+            time.sleep(1)
         while (found := archive.differences(client, days)) and time.monotonic() < deadline:
             time.sleep(1)
         totals = archive.totals(client)
@@ -34,7 +38,19 @@ def command(wait: float) -> None:
             f"{difference.archived_count} events archived, {difference.counted} counted; "
             f"price {difference.archived_price} archived, {difference.counted_price} counted"
         )
+    for (topic_id, partition), (archived, listed) in stuck.items():
+        click.echo(f"topic {topic_id} partition {partition}: archived up to offset {archived}, counted up to {listed}")
+    if stuck:
+        click.echo("the aggregates stand still: see `tidewatch status` and `tidewatch logs flink-taskmanager`")
+        raise SystemExit(1)
     if found:
         click.echo(f"{len(found)} differences; `tidewatch rebuild aggregates` counts the archive anew")
         raise SystemExit(1)
     click.echo("archive and aggregates are equal")
+
+
+def _stuck(
+    before: dict[tuple[UUID, int], tuple[int, int]], now: dict[tuple[UUID, int], tuple[int, int]]
+) -> dict[tuple[UUID, int], tuple[int, int]]:
+    """Of what was archived `before`, the partitions that the aggregates have not listed yet."""
+    return {place: before[place] for place, (_, listed) in now.items() if place in before and listed < before[place][0]}

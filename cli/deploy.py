@@ -90,6 +90,8 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
         say(deployment.plan(running, start))
         return None
     submitted = deployment.run(running, start)
+    if options.rebuild:
+        say("events that waited for the profile store in the lost state: `tidewatch rebuild profiles` adds them")
     say(f"{job.name} runs as {submitted}, code {code.stem}")
     return submitted
 

@@ -25,9 +25,7 @@ class JobKind(NamedTuple):
     pipelines: tuple[str, ...]
 
 
-JOBS: Final = {
-    kind.name: kind for kind in [JobKind(names.DATA_JOB, "jobs.data", ("archive", "aggregates", "profiles"))]
-}
+JOBS: Final = {kind.name: kind for kind in [JobKind(names.DATA_JOB, "jobs.data", names.DATA_PIPELINES)]}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # imports that --help shall not wait for
     from rich.console import Console
 
     from contracts.settings import Settings
+    from infra.embedded.instance import Running
 
 EXAMPLES = """
 \b
@@ -40,10 +41,26 @@ def command(foreground: bool, supervise: bool) -> None:
     settings = load()
     if supervise:
         _supervise(settings)
-    elif instance.find(settings):
+    elif running := instance.find(settings):
         click.echo(f"already up ({settings.state_path}): see `tidewatch status`")
+        _join(settings, running)
     else:
         _start(settings, Console(), foreground)
+
+
+def _join(settings: Settings, running: Running) -> None:
+    """Returns when what another `up` started is ready; exit status 1 when it does not become so."""
+    import time
+
+    from cli.supervision import POLL_SECONDS, ask
+
+    deadline = time.monotonic() + settings.supervisor.start_timeout_seconds
+    while not (state := ask(settings) or {}).get("ready"):
+        if not running.lives() or time.monotonic() > deadline:
+            reasons = [f"{link['name']}: {link['reason']}" for link in state.get("links", []) if not link["ready"]]
+            click.echo("\n".join(["error: it is not ready", *reasons]), err=True)
+            raise SystemExit(1)
+        time.sleep(POLL_SECONDS)
 
 
 def _supervise(settings: Settings) -> None:

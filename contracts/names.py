@@ -18,3 +18,4 @@ MIGRATIONS_TABLE: Final = "migrations"
 
 # Flink jobs.
 DATA_JOB: Final = "data"
+DATA_PIPELINES: Final = ("archive", "aggregates", "profiles")  # their consumer groups are tidewatch-<pipeline>

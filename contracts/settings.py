@@ -7,6 +7,7 @@ error in both places. Secrets are `SecretStr`: printed and logged as `**********
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +19,7 @@ from contracts import names
 
 PREFIX: Final = "TIDEWATCH_"
 CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"
+SECRET: Final = re.compile("secret|password|token|key", re.IGNORECASE)  # in the names of Flink's own options
 MASK: Final = str(SecretStr("secret"))  # what `effective` shows for one
 
 
@@ -200,11 +202,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _wide_binding_demands_tokens(self) -> "Settings":
-        if "api" in self.embedded and not _is_loopback(self.host) and not self.api.tokens:
+        if "api" in self.embedded and not self.is_private and not self.api.tokens:
             raise ValueError(f"host {self.host} is reachable from outside: set api.tokens, or host to 127.0.0.1")
         return self
 
     # What the rest of the code asks for, so that "empty means embedded" is decided in one place.
+
+    @property
+    def is_private(self) -> bool:
+        """Whether what binds to `host` is out of reach from other machines."""
+        return _is_loopback(self.host)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -269,7 +276,10 @@ def load(path: str | Path | None = None, **overrides: Any) -> Settings:
 
 def effective(settings: Settings) -> str:
     """The settings as YAML, secrets masked."""
-    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    values = settings.model_dump(mode="json")
+    options = values["flink"]["options"]
+    values["flink"]["options"] = {name: MASK if SECRET.search(name) else value for name, value in options.items()}
+    text: str = yaml.safe_dump(values, sort_keys=False)
     return text
 
 

@@ -5,6 +5,7 @@ and come out the same however often they are written. Series go by Flink's event
 meet at a shard, which closes a minute when the watermark of all partitions has passed it.
 """
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.datastream.time_domain import TimeDomain
 
 from analysis import arrow, series
-from analysis.counting import Count, fold
+from analysis.counting import Count, Folded, fold
 from contracts.codec import Record
 from contracts.names import AGGREGATES_TABLE, BLOCKS_TABLE
 from contracts.settings import Settings
@@ -25,9 +26,11 @@ from contracts.times import MINUTE_MS
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed, clamp
 from jobs.closer import MinuteCloser
 from jobs.flink import BLOB, Pipeline, Source
+from jobs.run import run
 from jobs.writer import Writer
 
 NAME = "aggregates"
+logger = logging.getLogger(__name__)
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -> None:
@@ -39,6 +42,11 @@ def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -
     shards = partials.key_by(lambda partial: partial[0], key_type=Types.INT())
     closed = pipeline.process(shards, MinuteCloser(settings.jobs))
     pipeline.to_kafka(closed, settings.topics.series, exactly_once=False)
+
+
+def main() -> None:
+    """The pipeline as a job of its own."""
+    run(NAME, build)
 
 
 class Counter(PartitionBuffer):
@@ -69,7 +77,8 @@ class Counter(PartitionBuffer):
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
-            yield from self.flush_now(ctx)
+            # Writing is left to the timer of the clock: a replay passes thousands of minutes within seconds.
+            yield from self.flush_now(ctx, self._fold_only)
         else:
             yield from super().on_timer(timestamp, ctx)
 
@@ -78,16 +87,19 @@ class Counter(PartitionBuffer):
 
         Raises WriteFailed only when closed blocks that wait are at the bound on bytes.
         """
-        waiting = list(self._closed.get())
-        if waiting and sum(map(len, waiting)) > self._bounds.buffer_bytes:
-            self._write(partition, [Count.load(blob) for blob in waiting])
-            self._closed.clear()
-            waiting = []
-        state = self._open.value()
-        counts, partial = fold(Count.load(state) if state else None, records)
-        self._keep(partition, [Count.load(blob) for blob in waiting], counts)
-        for shard, rows in series.shards(partial, self._settings.jobs.series_shards).items():
-            yield Row(shard, arrow.dump(rows))
+        waiting = self._waiting(partition)
+        counts, partial = self._fold(records)
+        if counts:
+            *closed, current = counts
+            try:
+                self._write(partition, [*waiting, *closed, current])
+            except WriteFailed as error:
+                logger.warning("partition %d: blocks wait: %s", partition, error)
+            else:
+                self._closed.clear()
+                closed, current = [], current._replace(written=current.block.last)
+            self._keep(closed, current)
+        yield from self._partials(partial)
 
     def has_backlog(self) -> bool:
         if any(True for _ in self._closed.get()):
@@ -95,18 +107,34 @@ class Counter(PartitionBuffer):
         state = self._open.value()
         return bool(state) and Count.load(state).unwritten().num_rows > 0
 
-    def _keep(self, partition: int, waiting: list[Count], counts: list[Count]) -> None:
-        if not counts:
-            return
-        *closed, current = counts
-        try:
-            self._write(partition, [*waiting, *closed, current])
-            self._closed.clear()
-            current = current._replace(written=current.block.last)
-        except WriteFailed:
-            for count in closed:
-                self._closed.add(count.dump())
+    def _waiting(self, partition: int) -> list[Count]:
+        """The closed blocks that wait; beyond the bound they are written here, or no more are taken."""
+        blobs = list(self._closed.get())
+        waiting = [Count.load(blob) for blob in blobs]
+        if sum(map(len, blobs)) <= self._bounds.buffer_bytes:
+            return waiting
+        self._write(partition, waiting)
+        self._closed.clear()
+        return []
+
+    def _fold_only(self, partition: int, records: list[Record]) -> Iterator[Row]:
+        counts, partial = self._fold(records)
+        if counts:
+            self._keep(counts[:-1], counts[-1])
+        yield from self._partials(partial)
+
+    def _fold(self, records: list[Record]) -> Folded:
+        state = self._open.value()
+        return fold(Count.load(state) if state else None, records)
+
+    def _keep(self, closed: list[Count], current: Count) -> None:
+        for count in closed:
+            self._closed.add(count.dump())
         self._open.update(current.dump())
+
+    def _partials(self, partial: pa.Table) -> Iterator[Row]:
+        for shard, rows in series.shards(partial, self._settings.jobs.series_shards).items():
+            yield Row(shard, arrow.dump(rows))
 
     def _write(self, partition: int, counts: list[Count]) -> None:
         # Rows first: a block that is listed says that all rows of the blocks before it are there.
@@ -151,3 +179,7 @@ def block_rows(counts: list[Count], topic_id: UUID, partition: int) -> pa.Table:
 def _seconds(minutes: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Minutes since the epoch as ClickHouse's DateTime wants them: seconds in 32 bits."""
     return pc.multiply(minutes, 60).cast(pa.uint32())
+
+
+if __name__ == "__main__":
+    main()

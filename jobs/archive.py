@@ -18,6 +18,7 @@ from contracts.names import USER_TAGS_TABLE
 from contracts.settings import Settings
 from jobs.buffer import Bounds, PartitionBuffer
 from jobs.flink import Pipeline, Source
+from jobs.run import run
 from jobs.writer import Writer
 
 NAME = "archive"
@@ -29,6 +30,11 @@ def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -
     records = pipeline.records(source)
     rejects = pipeline.process(records, Archive(settings, source, pipeline.partitions(source)))
     pipeline.to_kafka(rejects, settings.topics.dead_letters, exactly_once=True)
+
+
+def main() -> None:
+    """The pipeline as a job of its own."""
+    run(NAME, build)
 
 
 class Archive(PartitionBuffer):
@@ -64,3 +70,7 @@ def archive_rows(events: pa.RecordBatch, topic_id: UUID, partition: int) -> pa.T
     columns["partition"] = pa.repeat(pa.scalar(partition, pa.uint16()), rows.num_rows)
     columns |= {"offset": rows["offset"], "line": rows["line"], "ingested": rows["ingested"].cast(millis)}
     return pa.table(columns)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ import gc
 import logging
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _PLACE: Final = struct.Struct("<qqq")  # offset, timestamp, ingested; the payload follows
 RETRY_SECONDS: Final = 1.0
+Flush = Callable[[int, list[Record]], Iterator[Any]]
 
 
 class WriteFailed(Exception):
@@ -97,12 +98,12 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         """Whether something besides the buffered records still waits for a write, so that a timer must go on."""
         return False
 
-    def flush_now(self, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        """Flushes the current key's records; on failure they stay. Leaves the timers alone."""
+    def flush_now(self, ctx: KeyedProcessFunction.Context, flush: Flush | None = None) -> Iterator[Any]:
+        """Flushes the current key's records, by `flush` if given; on failure they stay. Leaves the timers alone."""
         partition = self._partitions[ctx.get_current_key()]
         records = [unpack(blob) for blob in self._pending.get()]
         try:
-            results = list(self.flush(partition, records))
+            results = list((flush or self.flush)(partition, records))
         except WriteFailed as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             logger.warning("partition %d: %d records wait: %s", partition, len(records), error)

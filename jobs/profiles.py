@@ -14,6 +14,7 @@ from contracts.codec import Record, decode
 from contracts.settings import Settings
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
 from jobs.flink import Pipeline, Source
+from jobs.run import run
 from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
 
 NAME = "profiles"
@@ -24,6 +25,11 @@ def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -
     pipeline = Pipeline(env, settings, NAME)
     records = pipeline.records(source)
     pipeline.process(records, Profiles(settings, source, pipeline.partitions(source)))
+
+
+def main() -> None:
+    """The pipeline as a job of its own."""
+    run(NAME, build)
 
 
 class Profiles(PartitionBuffer):
@@ -61,3 +67,7 @@ def _shared_store(settings: Settings) -> ProfileStore:
         if key not in _stores:
             _stores[key] = open_store(settings, writable=True)
         return _stores[key]
+
+
+if __name__ == "__main__":
+    main()

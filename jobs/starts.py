@@ -6,17 +6,53 @@ import sql
 from contracts.settings import Settings
 from stores import clickhouse
 
+BROKER_SECONDS = 10.0
+
+
+class StartError(Exception):
+    """No start is right; the message says why and what to do."""
+
 
 def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     """An offset for each partition: the start of the newest block of which all that came before is in ClickHouse.
 
-    Empty when no block is listed yet; a partition without blocks is at 0, all others are as the store says.
+    Where the log was trimmed beyond that block's start, the offset after the last that its listing names: its rows are
+    written, and reading a part of it again would count that part twice under another name. StartError when the log
+    begins after that as well. Empty when no block is listed yet; a partition without blocks begins where its log does.
     """
+    parameters = {"topic_id": str(topic_id), "days": settings.clickhouse.archive_days}
     with clickhouse.connect(settings) as client:
-        rows = client.query(sql.read("queries/block_starts"), {"topic_id": str(topic_id)}).result_rows
-    known = {int(partition): int(block) for partition, block in rows}
-    return (
-        {partition: known.get(partition, 0) for partition in range(settings.topics.user_tags.partitions)}
-        if known
-        else {}
+        rows = client.query(sql.read("queries/block_starts"), parameters).result_rows
+    if not rows:
+        return {}
+    listed = {int(partition): (int(block), int(last)) for partition, block, last in rows}
+    return {
+        partition: _start(partition, begin, listed.get(partition)) for partition, begin in _begins(settings).items()
+    }
+
+
+def _start(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
+    if listed is None:
+        return begin
+    block, last = listed
+    if begin <= block:
+        return block
+    if begin <= last + 1:
+        return last + 1
+    raise StartError(
+        f"partition {partition}: the aggregates reach offset {last}, and the log begins at {begin}: what lay between "
+        "is gone. Restore from a savepoint (--from), or give the topic a new name (topics.user_tags.name)"
     )
+
+
+def _begins(settings: Settings) -> dict[int, int]:
+    """The first offset of each partition's log."""
+    from confluent_kafka import Consumer, TopicPartition  # where the job is submitted; workers may not have it
+
+    topic = settings.topics.user_tags
+    consumer = Consumer({**settings.kafka_client, "group.id": "tidewatch-starts", "enable.auto.commit": False})
+    try:
+        places = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
+        return {place.partition: consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)[0] for place in places}
+    finally:
+        consumer.close()

@@ -59,6 +59,15 @@ def totals(client: Client) -> Totals:
     return Totals(*client.query(sql.read("queries/totals")).result_rows[0])
 
 
+def behind(client: Client) -> dict[tuple[UUID, int], tuple[int, int]]:
+    """By (topic id, partition): the last offset in the archive and the last one listed, where the latter is behind.
+
+    While traffic goes on the aggregates are a few seconds behind; that they stay where they are is what is wrong.
+    """
+    rows = client.query(sql.read("queries/progress")).result_rows
+    return {(topic, partition): (archived, listed) for topic, partition, archived, listed in rows if listed < archived}
+
+
 def differences(client: Client, days: int) -> list[Difference]:
     """Where the aggregates are not what the archive says; empty when all is well. The archive is kept for `days`.
 

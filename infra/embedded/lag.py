@@ -4,9 +4,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from contracts.names import DATA_PIPELINES
 from contracts.settings import Settings
 
-PIPELINES: Final = ("archive", "aggregates", "profiles")
 CALL_SECONDS: Final = 3.0
 
 
@@ -22,7 +22,8 @@ class Lag:
         self._places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         quiet = {"log_level": 0, "enable.auto.commit": False}
         self._consumers = {
-            name: Consumer({**settings.kafka_client, **quiet, "group.id": f"tidewatch-{name}"}) for name in PIPELINES
+            name: Consumer({**settings.kafka_client, **quiet, "group.id": f"tidewatch-{name}"})
+            for name in DATA_PIPELINES
         }
 
     def ask(self) -> dict[str, int]:
