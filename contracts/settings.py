@@ -100,7 +100,7 @@ class Flink(Section):
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
     python: str = ""  # empty: the interpreter that submits
     bundle_size: int = 1000
-    bundle_milliseconds: int = 50
+    bundle_milliseconds: int = 100
     deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, the first checkpoints
     options: dict[str, str] = {}  # Flink's own, for clusters that are not embedded; they win over what we derive
     ship_requirements: bool = False  # workers install what jobs need first: for clusters not made of our image
@@ -156,7 +156,7 @@ class Supervisor(Section):
     port: int = 8090
     start_timeout_seconds: float = 180
     stop_timeout_seconds: float = 20
-    nice: int = Field(default=5, ge=0, le=19)  # of Flink and ClickHouse, so that answers stay fast
+    nice: int = Field(default=15, ge=0, le=19)  # of Flink and ClickHouse, so that answers stay fast
 
 
 Part = Literal["kafka", "clickhouse", "flink", "api"]

@@ -18,6 +18,8 @@ from contracts.settings import Settings, Topic
 
 # A transaction of Kafka outlives an outage of days; the broker's transaction.max.timeout.ms must allow it.
 TRANSACTION_TIMEOUT_MS: Final = 604_800_000
+FETCH_BYTES: Final = 65_536
+FETCH_WAIT_MS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,9 @@ def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
         "topic": source.topic.name,
         "properties.group.id": f"tidewatch-{pipeline}",
         "format": "raw",
+        # A fetch costs the broker, the JVM and Python alike: with little traffic, wait for some records to come together.
+        "properties.fetch.min.bytes": str(FETCH_BYTES),
+        "properties.fetch.max.wait.ms": str(FETCH_WAIT_MS),
         "scan.startup.mode": "specific-offsets" if start else "earliest-offset",
         **({"scan.startup.specific-offsets": start} if start else {}),
         **_connection(settings),
