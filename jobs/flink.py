@@ -137,7 +137,7 @@ def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
         "topic": source.topic.name,
         "properties.group.id": f"tidewatch-{pipeline}",
         "format": "raw",
-        # A fetch costs the broker, the JVM and Python alike: with little traffic, wait for some records to come together.
+        # A fetch costs the broker, the JVM and Python alike: with little traffic it waits for records to come together.
         "properties.fetch.min.bytes": str(FETCH_BYTES),
         "properties.fetch.max.wait.ms": str(FETCH_WAIT_MS),
         "scan.startup.mode": "specific-offsets" if start else "earliest-offset",

@@ -4,20 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-import msgspec
-
 from api.collect.lane import partition_of
 from api.collect.producer import OutRecord
+from contracts import lines
 from contracts.codec import encode_arrow
 from contracts.events import events_of
-from contracts.tags import InvalidTag, UserTag, check_not_future, decode_tag, event_time
+from contracts.tags import UserTag
 
 # Read at once: one call holds the interpreter for about 1 ms, so requests for single tags get their turn in between.
 _CHUNK_BYTES: Final = 262_144
 # As JSON a number of 19 digits is exact; in Arrow it would be a text that readers refuse as a number.
 _ARROW_NUMBERS: Final = 10**18
-
-_decoder = msgspec.json.Decoder(UserTag)
 
 
 class LineError(NamedTuple):
@@ -47,9 +44,10 @@ def parse(body: bytes, now: int) -> Parsed:
     """Reads NDJSON; blank lines count for nothing. Never raises. `now` in epoch milliseconds."""
     parsed, line = Parsed(), 1
     for chunk in _chunks(body):
-        count = chunk.count(b"\n") + (not chunk.endswith(b"\n"))
-        _parse_chunk(chunk, count, line, now, parsed)
-        line += count
+        found = lines.read(chunk, now)
+        parsed.good += map(TimedTag, found.tags, found.times)
+        parsed.errors += [LineError(line + bad.number, bad.field, bad.reason) for bad in found.bad]
+        line += lines.count(chunk)
     return parsed
 
 
@@ -60,30 +58,6 @@ def _chunks(body: bytes) -> Iterator[bytes]:
         end = body.rfind(b"\n", start, start + _CHUNK_BYTES) + 1 or body.find(b"\n", start) + 1 or len(body)
         yield body[start:end]
         start = end
-
-
-def _parse_chunk(chunk: bytes, count: int, first_line: int, now: int, into: Parsed) -> None:
-    try:
-        tags = _decoder.decode_lines(chunk)
-        if len(tags) == count:
-            into.good += [TimedTag(tag, _judged_time(tag, now)) for tag in tags]
-            return
-    except (msgspec.DecodeError, InvalidTag, UnicodeDecodeError, RecursionError):
-        pass  # some line is bad: take them one by one, which is slower but says which
-    for number, line in enumerate(chunk.split(b"\n"), first_line):
-        if not line.strip():
-            continue
-        try:
-            tag = decode_tag(line)
-            into.good.append(TimedTag(tag, _judged_time(tag, now)))
-        except InvalidTag as error:
-            into.errors.append(LineError(number, error.field, error.reason))
-
-
-def _judged_time(tag: UserTag, now: int) -> int:
-    time = event_time(tag)
-    check_not_future(time, now)
-    return time
 
 
 def fits_arrow(tag: UserTag) -> bool:
