@@ -23,6 +23,8 @@ Clock = Callable[[], int]  # epoch milliseconds
 _PROBE_SECONDS: Final = 0.2  # between looks at whether the broker is back
 _PROBE_TIMEOUT: Final = 1.0
 _TICK_SECONDS: Final = 1.0  # a live partition without events for so long is sent a tick
+_WAKE_SECONDS: Final = 10.0  # and one of a stream that is not live, a tick that moves no time
+_NO_TIME: Final = 1  # epoch milliseconds: earlier than any event, so neither minutes nor blocks end by it
 _TICK_CHECK_SECONDS: Final = 0.25
 
 
@@ -35,15 +37,16 @@ class Collector:
         self._clock = clock
         self._loop = loop
         self._producer = LogProducer(settings, self._topic.name, loop)
-        self._lanes = [Lane(number, Breaker(self._api.breaker_seconds)) for number in range(self._topic.partitions)]
+        self._lanes = [
+            Lane(number, Breaker(self._api.breaker_seconds), last_sent=loop.time())
+            for number in range(self._topic.partitions)
+        ]
         self._linger = self._api.linger_milliseconds / 1000
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
         self._buffered = 0
         self._ending = False
-        self._tasks = [loop.create_task(self._probe_forever())]
-        if self._topic.live:
-            self._tasks.append(loop.create_task(self._tick_forever()))
+        self._tasks = [loop.create_task(self._probe_forever()), loop.create_task(self._tick_forever())]
 
     @property
     def partitions(self) -> int:
@@ -158,14 +161,19 @@ class Collector:
                 lane.breaker.answered(self._loop.time())
 
     async def _tick_forever(self) -> None:
-        """Sends empty records to quiet partitions, so that downstream time goes on without events."""
+        """Sends empty records to quiet partitions: on a live stream, downstream time goes on without events.
+
+        On any stream a job that was restored is woken by them: what waits in its state is flushed without new events.
+        """
+        quiet = _TICK_SECONDS if self._topic.live else _WAKE_SECONDS
         while True:
             await asyncio.sleep(_TICK_CHECK_SECONDS)
             now = self._loop.time()
             for lane in self._lanes:
-                if now - lane.last_sent >= _TICK_SECONDS and not lane.breaker.is_open(now):
+                if now - lane.last_sent >= quiet and not lane.breaker.is_open(now):
                     clock = self._clock()
-                    self._send(lane, OutRecord(lane.partition, b"", clock, clock, 0), [], 0)
+                    timestamp = clock if self._topic.live else _NO_TIME
+                    self._send(lane, OutRecord(lane.partition, b"", timestamp, clock, 0), [], 0)
 
 
 def _report(rows: int, error: str | None, seconds: float) -> None:
