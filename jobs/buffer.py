@@ -54,9 +54,9 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         self._partitions = partitions
         self._bounds = bounds
         self._retry_at = 0.0  # a hint only, lost in a restart
-        # When the timers are due that this process set, by key. Not in state: Flink takes a snapshot before it has noted
-        # the timers that were set just before (PyFlink 2.2), so a restored key may lack one that state would claim; it
-        # gets one with its next record, and ticks see to it that there is one.
+        # When the timers are due that this process set, by key. Not in state: Flink takes a snapshot before it has
+        # noted the timers that were set just before (PyFlink 2.2), so a restored key may lack one that state would
+        # claim; it gets one with its next record, and ticks see to it that there is one.
         self._due: dict[int, int] = {}
 
     def flush(self, partition: int, records: list[Record]) -> Iterator[Any]:
