@@ -27,11 +27,12 @@ def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
         return {}
     listed = {int(partition): (int(block), int(last)) for partition, block, last in rows}
     return {
-        partition: _start(partition, begin, listed.get(partition)) for partition, begin in _begins(settings).items()
+        partition: start_of(partition, begin, listed.get(partition)) for partition, begin in _begins(settings).items()
     }
 
 
-def _start(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
+def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
+    """For a log that begins at `begin`, and its listed (block, last offset), if any; see `block_starts`."""
     if listed is None:
         return begin
     block, last = listed
