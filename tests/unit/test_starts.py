@@ -26,7 +26,5 @@ def test_a_partition_without_blocks_begins_where_its_log_does() -> None:
 
 
 def test_a_log_that_begins_after_all_that_is_listed_is_refused() -> None:
-    with pytest.raises(
-        StartError, match=f"partition 3: .* reach offset {LAST}, and the log begins at 5002"
-    ):
+    with pytest.raises(StartError, match=f"partition 3: .* reach offset {LAST}, and the log begins at 5002"):
         start_of(3, LAST + 2, (BLOCK, LAST))
