@@ -136,3 +136,10 @@ def jobmanager(settings: Settings) -> Iterator[RealPart]:
 def flink(settings: Settings, jobmanager: RealPart) -> Iterator[RealPart]:
     """A Flink session cluster; the value is its TaskManager."""
     yield from _running(TaskManager(settings))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The operators' tests come last: they run Python workers within this process, and a Flink node that a later test
+    starts would find them and use them in place of its own.
+    """
+    items.sort(key=lambda item: "tests/flink/" in item.nodeid)
