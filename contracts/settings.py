@@ -285,21 +285,23 @@ def effective(settings: Settings) -> str:
 
 def dump(settings: Settings) -> str:
     """The settings as YAML that `load` reads back to the same, secrets in clear: for files of mode 0600 only."""
-    text: str = yaml.safe_dump(_plain(settings.model_dump()), sort_keys=False)
+    text: str = yaml.safe_dump(plain(settings.model_dump()), sort_keys=False)
     return text
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Of `model_dump` what YAML can hold."""
     match value:
         case dict():
-            return {key: _plain(item) for key, item in value.items()}
+            return {key: plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
         case SecretStr():
             return value.get_secret_value()
         case Path():
             return str(value)
+        case float() if value.is_integer():  # a default such as 1 stays an int where a file's becomes 1.0
+            return int(value)
         case _:
             return value
 
