@@ -33,6 +33,10 @@ class Source:
     topic_id: UUID
     start: dict[int, int]
 
+    def create_table(self, tables: StreamTableEnvironment, settings: Settings, pipeline: str) -> None:
+        """Makes the topic known as the table `source`; a test's source makes one of a collection."""
+        tables.execute_sql(_source_table(settings, self, pipeline))
+
 
 # What `Pipeline.records` yields.
 RECORD_FIELDS: Final = ["payload", "offset", "timestamp", "ingested"]
@@ -70,11 +74,11 @@ class Pipeline:
         """The topic's records as rows of `RECORD_FIELDS`, keyed by partition, each key's in the order of the log.
 
         The rows come from SQL in the shape (key, row) that Flink's own key_by makes in Python, so that a record
-        crosses into Python once in place of twice. `key_partitions` tells a key's partition.
+        crosses into Python once in place of twice. `partitions` tells a key's partition.
         """
         keys = partition_keys(source.topic.partitions, self.max_parallelism)
         cases = " ".join(f"WHEN {partition} THEN {key}" for partition, key in enumerate(keys))
-        self.tables.execute_sql(_source_table(self.settings, source, self.name))
+        source.create_table(self.tables, self.settings, self.name)
         rows = self.tables.sql_query(
             f"SELECT CASE `partition` {cases} END AS k, "  # noqa: S608  # two lists of ints
             "ROW(payload, `offset`, `timestamp`, headers['ingested']) AS v FROM source"

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import psutil
 
-from contracts.settings import Settings, dump
+from contracts.settings import Settings
+from contracts.settings_text import dump
 from infra.embedded.child import end_group
 
 

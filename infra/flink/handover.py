@@ -8,7 +8,8 @@ from typing import Final
 
 import yaml
 
-from contracts.settings import Settings, plain
+from contracts.settings import Settings
+from contracts.settings_text import plain
 
 JOB_SETTINGS: Final = {"topics", "kafka", "clickhouse", "flink", "profiles", "jobs", "state_dir", "home", "log_level"}
 

@@ -1,4 +1,4 @@
-"""A local Flink in a JVM of its own, for operators on collections: no Kafka, no cluster, real state and timers.
+"""A local Flink in a JVM of its own, for operators and whole jobs on collections: no cluster, real state and timers.
 
 Its Python functions run in the process of the tests, in threads.
 """
@@ -22,12 +22,14 @@ with warnings.catch_warnings():
     from pyflink.fn_execution.beam import beam_worker_pool_service  # noqa: F401
     from pyflink.table import StreamTableEnvironment  # noqa: F401
 
+from contracts.settings import Settings
+
 Environments = Callable[..., StreamExecutionEnvironment]
 STOP_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")
-def jvm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def jvm_folder(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The JVM runs; the value is the folder of its temporary files and its log."""
     folder = tmp_path_factory.mktemp("flink")
     started: list[Popen[bytes]] = []
@@ -39,6 +41,7 @@ def jvm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLINK_LOG_DIR", str(folder))
+        patch.setenv("FLINK_LIB_DIR", str(settings.tools_path / "flink"))  # with the connector to Kafka
         # PyFlink forgets the process, and so nobody would close its pipes.
         patch.setattr(java_gateway, "launch_gateway_server_process", launch_and_keep)
         gateway: Any = java_gateway.get_gateway()

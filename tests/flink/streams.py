@@ -1,6 +1,7 @@
-"""Collections as streams in event time, and what came of them."""
+"""Collections as streams in event time or as a job's source, and what came of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyflink.common import Instant, Row, TypeInformation, Types
@@ -8,7 +9,45 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
 from contracts.codec import Record
-from jobs.flink import BLOB, record_type
+from contracts.names import INGESTED_HEADER
+from contracts.settings import Settings
+from jobs.flink import BLOB, Source, record_type
+
+# The columns of the table that a job reads, as `Pipeline.records` names them.
+SOURCE_COLUMNS = {
+    "payload": DataTypes.BYTES(),
+    "partition": DataTypes.INT(),
+    "offset": DataTypes.BIGINT(),
+    "timestamp": DataTypes.TIMESTAMP_LTZ(3),
+    "headers": DataTypes.MAP(DataTypes.STRING(), DataTypes.BYTES()),
+}
+
+
+@dataclass(frozen=True)
+class Collection(Source):
+    """A job's source that holds these records and ends; partition = offset mod the topic's partitions."""
+
+    env: StreamExecutionEnvironment
+    records: Sequence[Record]
+
+    def create_table(self, tables: StreamTableEnvironment, settings: Settings, pipeline: str) -> None:
+        rows = [
+            Row(
+                record.payload,
+                record.offset % self.topic.partitions,
+                record.offset,
+                Instant.of_epoch_milli(record.timestamp),
+                {INGESTED_HEADER: str(record.ingested).encode()},
+            )
+            for record in self.records
+        ]
+        kinds = [BLOB(), Types.INT(), Types.LONG(), Types.INSTANT(), Types.MAP(Types.STRING(), BLOB())]
+        schema = Schema.new_builder()
+        for name, kind in SOURCE_COLUMNS.items():
+            schema = schema.column(name, kind)
+        schema = schema.watermark("timestamp", "`timestamp`")
+        stream = self.env.from_collection(rows, Types.ROW_NAMED(list(SOURCE_COLUMNS), kinds))
+        tables.create_temporary_view("source", tables.from_data_stream(stream, schema.build()))
 
 
 def in_event_time(env: StreamExecutionEnvironment, rows: Sequence[Row], kinds: TypeInformation) -> DataStream:

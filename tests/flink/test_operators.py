@@ -1,7 +1,7 @@
-"""The operators of the pipelines over one collection, into a real ClickHouse and an LMDB file.
+"""The job `data` over one collection, into a real Kafka, a real ClickHouse and an LMDB file.
 
-The job runs twice, cut into other pieces and with another parallelism, as after a replay: the second run must change
-nothing of what the first has written.
+The job is built as always and runs twice, cut into other pieces and with another parallelism, as after a replay: the
+second run must change nothing of what the first has written.
 """
 
 import random
@@ -9,14 +9,15 @@ import shutil
 import time
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from pyflink.common import Types
+from pyflink.datastream import StreamExecutionEnvironment
 
 from analysis import blocks
 from analysis.profile_updates import updates_of
@@ -25,22 +26,24 @@ from contracts import dead_letters, series
 from contracts.codec import Record, decode, encode_arrow, encode_lines
 from contracts.events import events_of, tags_of
 from contracts.series import USER_TAG_METRICS, Bin
-from contracts.settings import Jobs, Settings
+from contracts.settings import Jobs, Settings, Topic, Topics
 from contracts.tags import UserTag, event_time
 from contracts.times import MINUTE_MS
+from infra import topics as kafka_topics
+from jobs import data
 from jobs.aggregates import Counter
-from jobs.archive import Archive
 from jobs.closer import MinuteCloser
-from jobs.flink import BLOB, Source, partition_keys
-from jobs.profiles import Profiles
+from jobs.flink import BLOB, Source
 from stores import clickhouse as sessions
 from stores.profiles import open_store
 from testbed.generator import START_MS, Traffic
-from tests.conftest import RealPart
+from tests.conftest import START_SECONDS, RealPart
 from tests.flink.conftest import Environments
-from tests.flink.streams import collect, record_stream, texts
+from tests.flink.streams import Collection, collect, record_stream, texts
 
 PARTITIONS = 4
+TAGS_TOPIC = Topic(name="collected", partitions=PARTITIONS)
+READ_SECONDS = 30.0
 MINUTES = 5
 HOUR_MS = 60 * MINUTE_MS
 NAMES = ("origin", "brand_id", "category_id")
@@ -88,17 +91,20 @@ def payload(dice: random.Random, tags: list[UserTag]) -> bytes:
 
 @pytest.fixture(scope="module")
 def ran(
-    environments: Environments, settings: Settings, clickhouse: RealPart, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Run]:
-    # Timers by the clock that are pending when a bounded input ends do not fire: each record is flushed at once.
-    jobs = settings.jobs.model_copy(update={"flush_bytes": 1})
+    environments: Environments,
+    settings: Settings,
+    broker: RealPart,
+    clickhouse: RealPart,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
     profiles = settings.profiles.model_copy(update={"path": str(tmp_path_factory.mktemp("profiles"))})
-    settings = settings.model_copy(update={"jobs": jobs, "profiles": profiles})
+    settings = settings.model_copy(update={"profiles": profiles})
     run = Run(uuid4(), make_log(11, int(time.time() * 1000)), [], [], settings)
+    # Timers by the clock that are pending when a bounded input ends do not fire: the first run flushes each record.
     for parallelism, flush_bytes in ((1, 1), (2, 2000)):
-        jobs = jobs.model_copy(update={"flush_bytes": flush_bytes})
-        execute(environments(parallelism), settings.model_copy(update={"jobs": jobs}), run)
-    yield run
+        jobs = settings.jobs.model_copy(update={"flush_bytes": flush_bytes})
+        execute(environments(parallelism), run, settings.model_copy(update={"jobs": jobs}))
+    return run
 
 
 def test_history_that_is_read_fast_loses_no_bin(
@@ -126,19 +132,37 @@ def test_history_that_is_read_fast_loses_no_bin(
     assert sorted(totals) == sorted({event_time(tag) // MINUTE_MS * MINUTE_MS for tag in tags})
 
 
-def execute(env: Any, settings: Settings, run: Run) -> None:
-    source = Source(settings.topics.user_tags, run.topic_id, {})
-    keys = partition_keys(PARTITIONS, 128)
-    partitions = {key: partition for partition, key in enumerate(keys)}
-    records = record_stream(env, run.log).key_by(lambda row: keys[row[1] % PARTITIONS], key_type=Types.INT())
-    letters = records.process(Archive(settings, source, partitions), texts())
-    partials = records.process(Counter(settings, source, partitions), Types.ROW([Types.INT(), BLOB()]))
-    closed = partials.key_by(lambda row: row[0], key_type=Types.INT()).process(MinuteCloser(settings.jobs), texts())
-    nothing = records.process(Profiles(settings, source, partitions), texts())
-    results = collect(letters.union(closed, nothing))  # what is not collected is not run
-    run.letters.append([dead_letters.decode(value.encode()) for key, value in results if "/" in key])
-    messages = [one for key, value in results if "/" not in key for one in series.decode(value.encode())]
-    run.bins.append([one for one in messages if isinstance(one, Bin)])
+def execute(env: StreamExecutionEnvironment, run: Run, settings: Settings) -> None:
+    """Builds the job on the collection, runs it to its end and notes what it sent, to topics of its own."""
+    name = uuid4().hex
+    series_topic, letters_topic = Topic(name=f"series-{name}"), Topic(name=f"letters-{name}", partitions=1)
+    topics = Topics(user_tags=TAGS_TOPIC, series=series_topic, dead_letters=letters_topic)
+    settings = settings.model_copy(update={"topics": topics})
+    kafka_topics.ensure(settings, START_SECONDS)
+    data.build(env, settings, Collection(TAGS_TOPIC, run.topic_id, {}, env, run.log))
+    env.execute("data on a collection")
+    run.letters.append([dead_letters.decode(value) for value in read(settings, letters_topic)])
+    messages = [message for value in read(settings, series_topic) for message in series.decode(value)]
+    run.bins.append([message for message in messages if isinstance(message, Bin)])
+
+
+def read(settings: Settings, topic: Topic) -> list[bytes]:
+    """All that the topic holds of committed transactions, partition by partition."""
+    options = {"group.id": str(uuid4()), "isolation.level": "read_committed", "enable.partition.eof": True}
+    consumer = Consumer({**settings.kafka_client, **options})
+    consumer.assign([TopicPartition(topic.name, partition, 0) for partition in range(topic.partitions)])
+    found: list[bytes] = []
+    ended = 0
+    while ended < topic.partitions:
+        message = consumer.poll(READ_SECONDS)
+        assert message is not None, f"nothing from {topic.name} for {READ_SECONDS} s"
+        if (error := message.error()) is not None:
+            assert error.code() == KafkaError._PARTITION_EOF, error
+            ended += 1
+        else:
+            found.append(message.value() or b"")
+    consumer.close()
+    return found
 
 
 def query(run: Run, statement: str) -> list[tuple[Any, ...]]:
@@ -197,7 +221,7 @@ def test_blocks_are_listed(ran: Run) -> None:
 
 def test_bad_lines_become_letters_with_the_same_ids_in_each_run(ran: Run) -> None:
     expected = [
-        dead_letters.letter(ran.settings.topics.user_tags.name, ran.topic_id, reject.offset % PARTITIONS, reject)
+        dead_letters.letter(TAGS_TOPIC.name, ran.topic_id, reject.offset % PARTITIONS, reject)
         for reject in decode(ran.log).rejects
     ]
     assert len(expected) > 10

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.settings import Settings, SettingsError, dump, effective, load
+from contracts.settings import Settings, SettingsError, load
+from contracts.settings_text import dump, effective
 
 
 @pytest.fixture(autouse=True)
