@@ -58,6 +58,17 @@ class Usage:
         return "\n".join(lines)
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of all below it that live; children that have ended are not in it."""
+    root = psutil.Process(pid)
+    total = 0.0
+    for process in [root, *root.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
 def _labelled(settings: Settings, supervisor: int) -> list[tuple[str, psutil.Process]]:
     """Every process of the stack, and this one, with what it is for."""
     found = [("supervisor", psutil.Process(supervisor)), (DRIVER, psutil.Process(os.getpid()))]

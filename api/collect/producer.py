@@ -123,7 +123,7 @@ class _Link:
         self._on_fatal = on_fatal
         self._stopping = threading.Event()
         self._logged = -_LOG_SECONDS
-        self.producer = Producer({**_configuration(settings), "error_cb": self._on_error})
+        self.producer = Producer({**configuration(settings), "error_cb": self._on_error})
         self._thread = threading.Thread(target=self._poll, name="kafka-acknowledgements", daemon=True)
         self._thread.start()
 
@@ -151,7 +151,7 @@ class _Link:
         self.producer.flush(1)
 
 
-def _configuration(settings: Settings) -> dict[str, Any]:
+def configuration(settings: Settings) -> dict[str, Any]:
     kafka = settings.kafka
     given = {
         "sasl.mechanism": kafka.sasl_mechanism,

@@ -1,0 +1,1 @@
+"""What benchmarks share; none is a benchmark itself."""

@@ -1,0 +1,140 @@
+"""A broker and one server that collects into it: how many events a second it acknowledges, and at what CPU."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+from typing import Final
+
+import uvloop
+
+from benchmarks.failed import BenchmarkFailed
+from benchmarks.processes import cpu_seconds
+from benchmarks.rig.closed_loop import ClosedLoop
+from benchmarks.rig.topic import count_events
+from contracts.settings import Settings, load
+from infra import topics
+from infra.embedded import instance
+from infra.embedded.api import Api
+from infra.embedded.child import Child
+from infra.embedded.kafka import Kafka
+from infra.embedded.part import Part, http_reason
+from testbed.report import quantile
+
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 15.0
+WARM_SECONDS: Final = 3.0  # not counted: connections are made, code is compiled, librdkafka finds the partitions
+
+
+class Collector(Api):
+    """The API with nothing but Kafka behind it: it is not ready for queries then, and takes events all the same."""
+
+    def ready(self) -> str | None:
+        return http_reason(f"http://{self.settings.host}:{self.settings.api.port}/healthz")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to send, over and over: whole HTTP requests of `events` events each, so many at a time."""
+
+    requests: Sequence[bytes]
+    status: int  # the answer that says that all of a request's events are durable
+    connections: int
+    events: int = 1
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run. CPU in microseconds an event; latency in milliseconds."""
+
+    rate: float  # acknowledged events a second
+    server_us: float
+    broker_us: float
+    driver_us: float
+    p50: float
+    p99: float
+
+    @classmethod
+    def heading(cls) -> str:
+        return f"{'':34}{'events/s':>10}{'server us':>11}{'broker us':>11}{'driver us':>11}{'p50 ms':>9}{'p99 ms':>9}"
+
+    def row(self, name: str) -> str:
+        cpu = f"{self.server_us:>11.1f}{self.broker_us:>11.1f}{self.driver_us:>11.1f}"
+        return f"{name:34}{self.rate:>10.0f}{cpu}{self.p50:>9.1f}{self.p99:>9.1f}"
+
+
+def middle(runs: Sequence[Measured]) -> Measured:
+    """The run whose rate is the median."""
+    rate = median_low([run.rate for run in runs])
+    return next(run for run in runs if run.rate == rate)
+
+
+class Site:
+    """A broker on a folder of its own; each run gets a topic of its own and a server that has just started."""
+
+    def __init__(self, settings: Settings, broker: Child) -> None:
+        self._settings = settings
+        self._broker = broker
+        self._runs = 0
+
+    def measure(self, server: type[Part], load: Load) -> Measured:
+        """One run; BenchmarkFailed when an answer was another one, or an acknowledged event is not in the topic."""
+        settings = self._with_own_topic()
+        child = Child(server(settings))
+        try:
+            child.wait_ready(START_SECONDS)
+            loop, measured = uvloop.run(self._drive(settings, child, load))
+        finally:
+            child.stop(STOP_SECONDS)
+        if loop.refused:
+            raise BenchmarkFailed(f"{server.name}: {loop.refused.most_common(3)}")
+        sent, found = loop.answered * load.events, count_events(settings)
+        if found != sent:
+            raise BenchmarkFailed(f"{server.name}: {sent} events acknowledged, {found} in the topic")
+        return measured
+
+    def _with_own_topic(self) -> Settings:
+        self._runs += 1
+        own = self._settings.topics.user_tags.model_copy(update={"name": f"user-tags-{self._runs}"})
+        changed = self._settings.topics.model_copy(update={"user_tags": own})
+        settings = self._settings.model_copy(update={"topics": changed})
+        topics.ensure(settings, START_SECONDS)
+        instance.write_settings(settings)
+        return settings
+
+    async def _drive(self, settings: Settings, server: Child, load: Load) -> tuple[ClosedLoop, Measured]:
+        loop = ClosedLoop(settings.host, settings.api.port, load.requests, load.status)
+        loop.start(load.connections)
+        await asyncio.sleep(WARM_SECONDS)
+        before, began = self._usage(server), time.monotonic()
+        loop.begin_counting()
+        await asyncio.sleep(load.seconds)
+        seconds, after = time.monotonic() - began, self._usage(server)
+        latencies = sorted(loop.latencies)
+        await loop.stop()
+        events = max(len(latencies), 1) * load.events
+        server_us, broker_us, driver_us = ((new - old) / events * 1e6 for old, new in zip(before, after, strict=True))
+        p50, p99 = (quantile(latencies, share) * 1000 for share in (0.5, 0.99))
+        return loop, Measured(events / seconds, server_us, broker_us, driver_us, p50, p99)
+
+    def _usage(self, server: Child) -> tuple[float, float, float]:
+        return cpu_seconds(server.pid), cpu_seconds(self._broker.pid), time.process_time()
+
+
+@contextmanager
+def site(name: str) -> Iterator[Site]:
+    """On var/bench/<name>, wiped before and after, with the settings' ports."""
+    settings = load().model_copy(update={"state_dir": Path("var/bench") / name})
+    shutil.rmtree(settings.state_path, ignore_errors=True)
+    broker = Child(Kafka(settings))
+    try:
+        broker.wait_ready(START_SECONDS)
+        yield Site(settings, broker)
+    finally:
+        broker.stop(STOP_SECONDS)
+        shutil.rmtree(settings.state_path, ignore_errors=True)

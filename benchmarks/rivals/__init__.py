@@ -1,0 +1,1 @@
+"""What our parts are measured against: the usual way to do the same."""
