@@ -1,14 +1,15 @@
 # Each target says what it does after `##`; plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench pin clean
+.PHONY: help setup demo test lint bench bench-peers pin clean
 
 SETUP := infra/setup/setup.sh
 PYTHON := .venv/bin/python
 UV := uv
+PEERS := bytewax pathway quixstreams
 
 help: ## this list
 	@echo "Tidewatch: event analytics on real Kafka, Flink and ClickHouse. Begin with \`make demo\`."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Python environment and jars (all other targets do it by themselves)
 	@$(SETUP) runtime
@@ -32,9 +33,14 @@ bench: ## benchmarks (ONLY=course for one); results are appended to var/bench/re
 	@$(SETUP) dev
 	@ONLY=$(ONLY) $(PYTHON) -m benchmarks
 
+bench-peers: ## the same work with other Python stream processors (ONLY=quixstreams for one)
+	@$(SETUP) dev
+	@ONLY=$(ONLY) EVENTS=$(EVENTS) $(PYTHON) -m benchmarks.peers
+
 pin: ## renew requirements*.txt from requirements*.in, and the jars' checksums from var/tools (needs uv)
 	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header requirements.in -o requirements.txt
 	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	for peer in $(PEERS); do $(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header benchmarks/peers/$$peer.in -o benchmarks/peers/$$peer.txt; done
 	cd var/tools && find kafka flink -name '*.jar' -type f | LC_ALL=C sort | xargs sha256sum >../../infra/setup/jars.sha256
 
 clean: ## stop what runs and remove all that was made: state, jars, environment, caches

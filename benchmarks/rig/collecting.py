@@ -1,12 +1,10 @@
 """A broker and one server that collects into it: how many events a second it acknowledges, and at what CPU."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median_low
 from typing import Final
 
@@ -14,19 +12,17 @@ import uvloop
 
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.processes import cpu_seconds
+from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker
 from benchmarks.rig.closed_loop import ClosedLoop
 from benchmarks.rig.topic import count_events
-from contracts.settings import Settings, load
+from contracts.settings import Settings
 from infra import topics
 from infra.embedded import instance
 from infra.embedded.api import Api
 from infra.embedded.child import Child
-from infra.embedded.kafka import Kafka
 from infra.embedded.part import Part, http_reason
 from testbed.report import quantile
 
-START_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 15.0
 WARM_SECONDS: Final = 3.0  # not counted: connections are made, code is compiled, librdkafka finds the partitions
 
 
@@ -128,13 +124,6 @@ class Site:
 
 @contextmanager
 def site(name: str) -> Iterator[Site]:
-    """On var/bench/<name>, wiped before and after, with the settings' ports."""
-    settings = load().model_copy(update={"state_dir": Path("var/bench") / name})
-    shutil.rmtree(settings.state_path, ignore_errors=True)
-    broker = Child(Kafka(settings))
-    try:
-        broker.wait_ready(START_SECONDS)
-        yield Site(settings, broker)
-    finally:
-        broker.stop(STOP_SECONDS)
-        shutil.rmtree(settings.state_path, ignore_errors=True)
+    """On a broker that `broker` starts under this name."""
+    with broker(name) as (settings, process):
+        yield Site(settings, process)
