@@ -2,13 +2,13 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from api import metrics
 from api.asgi import JSON, Receive, Response, Scope, header, read_body
-from api.collect.bulk_parse import LineError, Parsed, TimedTag, fits_arrow, parse, records
+from api.collect.bulk_parse import LineError, Tags, by_shape, parse, records
 from api.collect.collector import Clock, Collector
 from api.collect.decompress import check_encoding, decompress
 from api.collect.producer import OutRecord
@@ -20,6 +20,15 @@ _SMALL_LINES: Final = 50  # up to here a body joins the micro-batches: an Arrow 
 _SMALL_BYTES: Final = 32_768  # up to here a body is read in the loop: under 0.2 ms
 _SHOWN_ERRORS: Final = 100
 _AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
+
+
+class _Prepared(NamedTuple):
+    """A body: how many of its lines are good, the rest, and as what the good ones go: most in records of their own."""
+
+    accepted: int
+    errors: list[LineError]
+    records: list[OutRecord]
+    lines: Tags
 
 
 class BulkHandler:
@@ -49,34 +58,34 @@ class BulkHandler:
         body = await read_body(receive, self._api.max_body_bytes)
         now = self._clock()
         if len(body) <= _SMALL_BYTES and encoding == "identity":
-            parsed, ready = self._prepare(body, encoding, now)
+            prepared = self._prepare(body, encoding, now)
         else:
             loop = asyncio.get_running_loop()
-            parsed, ready = await loop.run_in_executor(self._thread, self._prepare, body, encoding, now)
-        for error in parsed.errors:
+            prepared = await loop.run_in_executor(self._thread, self._prepare, body, encoding, now)
+        for error in prepared.errors:
             metrics.REJECTED.labels(error.field).inc()
-        if not parsed.good:
-            raise _nothing_good(parsed.errors)
-        await self._send(parsed.good, ready, now)
-        return Response(202, _summary(parsed), JSON)
+        if not prepared.accepted:
+            raise _nothing_good(prepared.errors)
+        await self._send(prepared, now)
+        return Response(202, _summary(prepared), JSON)
 
-    def _prepare(self, body: bytes, encoding: str, now: int) -> tuple[Parsed, list[OutRecord]]:
-        """The lines, and the records of those that need not go as JSON."""
+    def _prepare(self, body: bytes, encoding: str, now: int) -> "_Prepared":
         parsed = parse(decompress(body, encoding, self._api.max_body_bytes), now)
-        if len(parsed.good) <= _SMALL_LINES:
-            return parsed, []
-        fitting = [timed for timed in parsed.good if fits_arrow(timed.tag)]
-        return parsed, records(fitting, self._collector.partitions, self._api.bulk_rows, self._record_bytes, now)
+        good = parsed.good
+        if len(good) <= _SMALL_LINES:
+            return _Prepared(len(good), parsed.errors, [], good)
+        fitting, odd = by_shape(good)
+        ready = records(fitting, self._collector.partitions, self._api.bulk_rows, self._record_bytes, now)
+        return _Prepared(len(good), parsed.errors, ready, odd)
 
-    async def _send(self, good: list[TimedTag], ready: list[OutRecord], now: int) -> None:
-        as_lines = [timed for timed in good if not fits_arrow(timed.tag)] if ready else good
+    async def _send(self, prepared: "_Prepared", now: int) -> None:
         futures: list[asyncio.Future[None]] = []
         refused: BaseException | None = None
         try:
             # One by one: those that were taken before one is refused must be waited for.
-            for record in ready:
+            for record in prepared.records:
                 futures.append(self._collector.add_record(record))
-            for tag, time in as_lines:
+            for tag, time in zip(prepared.lines.tags, prepared.lines.times, strict=True):
                 futures.append(self._collector.add(tag.cookie, encode_tag(tag), time, now))
         except Problem as problem:
             refused = problem
@@ -96,11 +105,11 @@ def _nothing_good(errors: list[LineError]) -> Problem:
     return invalid(field, f"none of {len(errors)} lines is a valid tag; line {line}: {reason}")
 
 
-def _summary(parsed: Parsed) -> bytes:
+def _summary(prepared: _Prepared) -> bytes:
     return msgspec.json.encode(
         {
-            "accepted": len(parsed.good),
-            "rejected": len(parsed.errors),
-            "errors": [error._asdict() for error in parsed.errors[:_SHOWN_ERRORS]],
+            "accepted": prepared.accepted,
+            "rejected": len(prepared.errors),
+            "errors": [error._asdict() for error in prepared.errors[:_SHOWN_ERRORS]],
         }
     )

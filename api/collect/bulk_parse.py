@@ -1,8 +1,13 @@
 """A body of many lines: which are good, and the records they become. Pure; runs in a thread when the body is large."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from api.collect.lane import partition_of
 from api.collect.producer import OutRecord
@@ -25,18 +30,27 @@ class LineError(NamedTuple):
     reason: str
 
 
-class TimedTag(NamedTuple):
-    """A valid tag and its epoch milliseconds."""
+@dataclass(slots=True)
+class Tags:
+    """Valid tags and their epoch milliseconds, side by side: an object for each pair would cost as much as sorting it
+    into its partition."""
 
-    tag: UserTag
-    time: int
+    tags: list[UserTag] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+    def where(self, wanted: list[bool]) -> "Tags":
+        """Those for which `wanted` says so."""
+        return Tags(list(compress(self.tags, wanted)), list(compress(self.times, wanted)))
 
 
 @dataclass(slots=True)
 class Parsed:
     """The good lines in their order, and what was wrong with the others."""
 
-    good: list[TimedTag] = field(default_factory=list)
+    good: Tags = field(default_factory=Tags)
     errors: list[LineError] = field(default_factory=list)
 
 
@@ -45,7 +59,8 @@ def parse(body: bytes, now: int) -> Parsed:
     parsed, line = Parsed(), 1
     for chunk in _chunks(body):
         found = lines.read(chunk, now)
-        parsed.good += map(TimedTag, found.tags, found.times)
+        parsed.good.tags += found.tags
+        parsed.good.times += found.times
         parsed.errors += [LineError(line + bad.number, bad.field, bad.reason) for bad in found.bad]
         line += lines.count(chunk)
     return parsed
@@ -60,31 +75,39 @@ def _chunks(body: bytes) -> Iterator[bytes]:
         start = end
 
 
+def by_shape(good: Tags) -> tuple[Tags, Tags]:
+    """Those that come out of Arrow as they went in, and the few that do not."""
+    fits = [fits_arrow(tag) for tag in good.tags]
+    if all(fits):
+        return good, Tags()
+    return good.where(fits), good.where([not fit for fit in fits])
+
+
 def fits_arrow(tag: UserTag) -> bool:
     """Whether the tag comes out of Arrow as it went in."""
     product_id = tag.product_info.product_id
     return not isinstance(product_id, int) or -_ARROW_NUMBERS < product_id < _ARROW_NUMBERS
 
 
-def records(good: Sequence[TimedTag], partitions: int, rows: int, limit: int, now: int) -> list[OutRecord]:
+def records(good: Tags, partitions: int, rows: int, limit: int, now: int) -> list[OutRecord]:
     """Arrow records of at most `rows` events and `limit` bytes, each of one partition, the order kept in each."""
-    lanes: list[list[TimedTag]] = [[] for _ in range(partitions)]
-    for timed in good:
-        lanes[partition_of(timed.tag.cookie, partitions)].append(timed)
+    places = np.array([partition_of(tag.cookie, partitions) for tag in good.tags], np.int64)
+    events = events_of(good.tags, good.times).take(pa.array(np.argsort(places, kind="stable")))
+    ends = np.cumsum(np.bincount(places, minlength=partitions)).tolist()
     return [
         record
-        for partition, lane in enumerate(lanes)
-        for start in range(0, len(lane), rows)
-        for record in _encode(lane[start : start + rows], partition, limit, now)
+        for partition, (begin, end) in enumerate(zip([0, *ends], ends, strict=False))
+        for first in range(begin, end, rows)
+        for record in _encode(events.slice(first, min(rows, end - first)), partition, limit, now)
     ]
 
 
-def _encode(lane: Sequence[TimedTag], partition: int, limit: int, now: int) -> Iterator[OutRecord]:
-    value = encode_arrow(events_of([timed.tag for timed in lane], [timed.time for timed in lane]))
-    if len(value) <= limit or len(lane) == 1:
-        newest = max(timed.time for timed in lane)
-        yield OutRecord(partition, value, min(newest, now), now, len(lane))
+def _encode(events: pa.RecordBatch, partition: int, limit: int, now: int) -> Iterator[OutRecord]:
+    value = encode_arrow(events)
+    length = events.num_rows
+    if len(value) <= limit or length == 1:
+        newest: int = pc.max(events.column("time")).as_py()
+        yield OutRecord(partition, value, min(newest, now), now, length)
         return
-    middle = len(lane) // 2
-    yield from _encode(lane[:middle], partition, limit, now)
-    yield from _encode(lane[middle:], partition, limit, now)
+    yield from _encode(events.slice(0, length // 2), partition, limit, now)
+    yield from _encode(events.slice(length // 2), partition, limit, now)

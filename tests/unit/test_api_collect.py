@@ -111,7 +111,7 @@ class TestParse:
         future = encode_tag(tag_of(9, time=NOW + 300_001))
         body = b"\n".join([good[0], b"", b"{}", good[1], b"\xff", good[2] + b"\r", future, b"  ", good[3]])
         parsed = parse(body, NOW)
-        assert [encode_tag(timed.tag) for timed in parsed.good] == good
+        assert list(map(encode_tag, parsed.good.tags)) == good
         assert [error.line for error in parsed.errors] == [3, 5, 7]
         assert parsed.errors[2].field == "time"
 
@@ -130,7 +130,7 @@ class TestParse:
     @given(st.binary(max_size=200))
     def test_any_bytes_are_taken(self, body: bytes) -> None:
         parsed = parse(body, NOW)
-        assert parsed.good == []
+        assert len(parsed.good) == 0
         assert len(parsed.errors) == sum(bool(line.strip()) for line in body.split(b"\n"))
 
 
