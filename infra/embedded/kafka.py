@@ -80,6 +80,7 @@ class Kafka(Part):
             "default.replication.factor": 1,
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 4,
+            "offsets.retention.minutes": 2_147_483_647,  # they say what was read, also after weeks without a job
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 4,

@@ -57,12 +57,26 @@ class RestorePoints:
         with_state = [entry.at for entry in submissions if self.of_submission(entry)]
         if len(with_state) <= KEPT_WITH_STATE:
             return []
-        old = [entry.job_id for entry in submissions if entry.at < with_state[KEPT_WITH_STATE - 1]]
-        for job_id in old:
+        return self._forget([entry.job_id for entry in submissions if entry.at < with_state[KEPT_WITH_STATE - 1]])
+
+    def give_up(self, name: str, before: float) -> list[str]:
+        """Forgets the submissions whose restore points are all older than `before` (epoch seconds), with their files,
+        but never the newest that has any; returns the job ids."""
+        if self._checkpoints is None or self._savepoints is None:
+            return []
+        newest = {entry.job_id: self.of_submission(entry)[:1] for entry in self._ledger.of(name)}
+        with_state = [job_id for job_id, points in newest.items() if points]
+        return self._forget([job_id for job_id in with_state[1:] if newest[job_id][0].at < before])
+
+    def _forget(self, job_ids: list[str]) -> list[str]:
+        if self._checkpoints is None or self._savepoints is None:
+            return []
+        for job_id in job_ids:
             for folder in [self._checkpoints / job_id, *self._savepoints.glob(f"savepoint-{job_id[:6]}-*")]:
                 shutil.rmtree(folder, ignore_errors=True)
-        self._ledger.remove(set(old))
-        return old
+        if job_ids:
+            self._ledger.remove(set(job_ids))
+        return job_ids
 
     def _asked(self, job_id: str) -> list[RestorePoint]:
         try:

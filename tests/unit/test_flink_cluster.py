@@ -90,6 +90,22 @@ def test_pruning_keeps_the_newest_three_with_state(settings: Settings) -> None:
     assert cluster.prune("data") == []
 
 
+def test_what_former_submissions_left_long_ago_is_given_up(settings: Settings) -> None:
+    cluster = FlinkCluster(settings)
+    ids = [letter * 32 for letter in "abcd"]
+    for at, job_id in enumerate(ids):
+        cluster.ledger.put(Submission(job_id=job_id, name="data", at=at))
+    checkpoint(settings, ids[0], 1, at=100)
+    checkpoint(settings, ids[1], 1, at=101)
+    savepoint(settings, ids[1], at=300)
+    checkpoint(settings, ids[2], 1, at=120)  # of the newest that has any
+    assert cluster.give_up("data", before=99) == []
+    assert cluster.give_up("data", before=200) == [ids[0]]
+    assert {point.job_id for point in cluster.restore_points("data")} == {ids[1], ids[2]}
+    assert cluster.give_up("data", before=1000) == [ids[1]]
+    assert cluster.give_up("data", before=1000) == []
+
+
 def test_where_a_restore_point_lies() -> None:
     assert local_folder("file:///var/a%20b") == Path("/var/a b")
     assert local_folder("/var/c") == Path("/var/c")
