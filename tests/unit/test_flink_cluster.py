@@ -51,7 +51,7 @@ def test_the_ledger_knows_names_and_replaces_by_job_id(tmp_path: Path) -> None:
     assert [entry.job_id for entry in ledger.all()] == [NEW]
 
 
-def test_the_newest_restore_point_is_by_time_over_all_submissions(settings: Settings) -> None:
+def test_the_newest_restore_point_is_of_the_newest_submission_that_left_any(settings: Settings) -> None:
     cluster = FlinkCluster(settings)
     assert cluster.newest_restore_point("data") is None
     cluster.ledger.put(Submission(job_id=OLD, name="data", at=1))
@@ -61,9 +61,24 @@ def test_the_newest_restore_point_is_by_time_over_all_submissions(settings: Sett
     newer = checkpoint(settings, NEW, 2, at=200)
     assert cluster.newest_restore_point("data") == newer
     checkpoint(settings, "c" * 32, 9, at=900)
-    newest = savepoint(settings, OLD, at=300)
+    newest = savepoint(settings, NEW, at=300)
     assert cluster.newest_restore_point("data") == newest
     assert [point.at for point in cluster.restore_points("data")] == [300, 200, 100]
+
+
+def test_a_clock_that_is_put_back_changes_no_order(settings: Settings) -> None:
+    cluster = FlinkCluster(settings)
+    cluster.ledger.put(Submission(job_id=OLD, name="data", at=500))
+    savepoint(settings, OLD, at=510)
+    checkpoint(settings, OLD, 9, at=505)
+    cluster.ledger.put(Submission(job_id=NEW, name="data", at=100))
+    third = checkpoint(settings, NEW, 10, at=90)
+    first = checkpoint(settings, NEW, 8, at=120)
+    second = checkpoint(settings, NEW, 9, at=80)
+    found = [point.path for point in cluster.restore_points("data")]
+    assert found[:3] == [third, second, first]
+    assert [OLD[:6] in path for path in found[3:]] == [True, True]
+    assert [entry.job_id for entry in cluster.ledger.of("data")] == [NEW, OLD]
 
 
 def test_a_checkpoint_without_metadata_was_never_completed(settings: Settings) -> None:
