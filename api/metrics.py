@@ -51,6 +51,18 @@ OPEN_BREAKERS: Final = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
+DISK_USED: Final = Gauge(
+    "tidewatch_api_disk_used_ratio",
+    "Share of the disk budget that is used",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+DISK_FULL: Final = Gauge(
+    "tidewatch_api_disk_full",
+    "1 while new events are refused because the disk is nearly full",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 PRODUCERS_REPLACED: Final = Counter(
     "tidewatch_api_producers_replaced", "Producers made anew after a fatal error", registry=REGISTRY
 )

@@ -53,7 +53,7 @@ class Services:
             "profiles": self._check_profiles,
         }
         running = {name: self._checks.submit(check) for name, check in checks.items()}
-        return {name: future.result() for name, future in running.items()}
+        return {**{name: future.result() for name, future in running.items()}, "disk": self.collector.disk_reason}
 
     def drain(self) -> None:
         """Called when the process was told to end, while requests are still in flight."""

@@ -46,7 +46,12 @@ class Options:
 @click.option(
     "--code", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Zip of an earlier deployment."
 )
-@click.option("--force", is_flag=True, help="Also when this code and these settings run already.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also when this code and these settings run already, or when it is not known whether the log holds what comes "
+    "after --from.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def command(**options: object) -> None:
     """Stop a job with a savepoint and run this checkout's code from it.
@@ -73,6 +78,7 @@ def deploy(settings: Settings, options: Options, say: Callable[[str], None]) -> 
 
 def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Callable[[str], None]) -> str | None:
     from cli.deployment import Deployment
+    from cli.job_reading import rewind
     from cli.job_start import arguments
     from infra import topics
 
@@ -85,7 +91,16 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
     if running and start is None and not options.force and cluster.runs_already(running, args, code):
         say(f"{job.name} runs this code with these settings already ({running}); --force deploys it again")
         return running
-    deployment = Deployment(cluster, job, code, args, settings.flink.deploy_seconds, say)
+    topic_id = ids[settings.topics.user_tags.name]
+    deployment = Deployment(
+        cluster,
+        job,
+        code,
+        args,
+        settings.flink.deploy_seconds,
+        say,
+        lambda start: rewind(settings, cluster, job, topic_id, start),
+    )
     if options.dry_run:
         say(deployment.plan(running, start))
         return None
@@ -100,6 +115,7 @@ def _start(
     settings: Settings, options: Options, cluster: FlinkCluster, running: str | None, ids: dict[str, str]
 ) -> Start | None:
     """None: from the savepoint that the running job is stopped with."""
+    from cli.job_reading import require_log
     from cli.job_start import DeployError, Start, choose, reads
 
     if options.rebuild and options.restore:
@@ -107,6 +123,7 @@ def _start(
     if options.rebuild:
         return Start(None, "blocks")
     if options.restore:
+        require_log(settings, cluster, _job(options.name), options.restore, force=options.force)
         return Start(options.restore)
     if running and reads(cluster, running, ids[settings.topics.user_tags.name]):
         return None

@@ -12,7 +12,8 @@ from infra.flink_cluster import FlinkCluster, FlinkError
 
 @dataclass(frozen=True)
 class Deployment:
-    """`timeout` in seconds, for each of savepoint, submission and first checkpoints; `say` shows progress."""
+    """`timeout` in seconds, for each of savepoint, submission and first checkpoints; `say` shows progress; `prepare` is
+    called between the end of the former job and a start."""
 
     cluster: FlinkCluster
     job: JobKind
@@ -20,6 +21,7 @@ class Deployment:
     args: list[str]
     timeout: float
     say: Callable[[str], None]
+    prepare: Callable[[Start], None]
 
     def run(self, running: str | None, start: Start | None) -> str:
         """Replaces the running job (from its savepoint when `start` is None) or starts it; returns the job id."""
@@ -81,6 +83,7 @@ class Deployment:
 
     def start(self, start: Start) -> str:
         """Submits and waits for the first checkpoints; cancels a job that does not get there: FlinkError says why."""
+        self.prepare(start)
         submitted = self.cluster.submit(
             self.job.name, self.job.module, self.args, start.restore, code=self.code, timeout=self.timeout
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from cli.job_reading import rewind
 from cli.job_start import JOBS, JobKind, arguments, choose
 from contracts.settings import Settings
 from infra import topics
@@ -49,10 +50,12 @@ class KeepJobs:
             if running is not None:  # of a topic that was deleted, or somebody was faster
                 self._cluster.cancel(running)
             start = choose(self._settings, self._cluster, job, ids)
+            rewind(self._settings, self._cluster, job, ids[self._settings.topics.user_tags.name], start)
             last = next(iter(self._cluster.ledger.of(job.name)), None)
             code = self._cluster.code_of(last) if last and job.name in self._submitted else None
             args = arguments(self._settings, ids, start)
             submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code)
+            self._cluster.prune(job.name)
         self._submitted.add(job.name)
         return submitted
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cli.keep_jobs import KeepJobs
+from cli.keep_log import KeepLog
 from contracts.settings import Settings
 from infra import topics
 from infra.embedded.api import Api
@@ -19,6 +20,7 @@ from stores.profiles import open_store
 
 TOPICS_SECONDS: Final = 10.0
 TOPICS_EVERY: Final = 30.0  # creates them anew when somebody deleted them
+LOG_EVERY: Final = 10.0
 JOBS_EVERY: Final = 3.0  # how soon a lost JobManager's jobs are missed
 STOP_ORDER: Final = (
     (Api.name,),  # nothing new comes in
@@ -60,6 +62,7 @@ def _steps(settings: Settings) -> list[Step]:
         Step("topics", lambda: topics.ensure(settings, TOPICS_SECONDS), (Kafka.name,), TOPICS_EVERY),
         Step("migrations", lambda: migrations.apply(settings), (ClickHouse.name,)),
         Step("profiles", _profiles(settings)),
+        Step("log", KeepLog(settings), (JobManager.name, "topics", "migrations"), LOG_EVERY),
         Step("jobs", jobs, (JobManager.name, "topics", "migrations", "profiles"), JOBS_EVERY),
     ]
 

@@ -65,10 +65,12 @@ def _join(settings: Settings, running: Running) -> None:
 
 def _supervise(settings: Settings) -> None:
     import faulthandler
+    import sys
 
     import structlog
 
     from cli.stack import compose
+    from contracts.log_lines import LineLoggerFactory
 
     faulthandler.enable()  # were a library to crash, the log says in which
     structlog.configure(
@@ -76,7 +78,8 @@ def _supervise(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.add_log_level,
             structlog.processors.JSONRenderer(),
-        ]
+        ],
+        logger_factory=LineLoggerFactory(sys.stdout),
     )
     compose(settings).run()
 

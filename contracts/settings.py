@@ -56,6 +56,7 @@ class Kafka(Section):
     sasl_username: str = ""
     sasl_password: SecretStr = SecretStr("")
     max_record_bytes: int = 8_388_608
+    log_bytes: int = Field(default=0, ge=0)  # of the log of user-tags, which is trimmed beyond it; 0: never
 
 
 class ClickHouse(Section):
@@ -99,6 +100,7 @@ class Flink(Section):
     python: str = ""  # empty: the interpreter that submits
     bundle_size: int = 1000
     bundle_milliseconds: int = 100
+    restore_hours: float = Field(default=24, gt=0)  # what former submissions left holds a log that is too large so long
     deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, the first checkpoints
     options: dict[str, str] = {}  # Flink's own, for clusters that are not embedded; they win over what we derive
     ship_requirements: bool = False  # workers install what jobs need first: for clusters not made of our image
@@ -129,9 +131,18 @@ class Api(Section):
     max_body_bytes: int = 16_777_216  # after decompression
     buffer_bytes: int = 67_108_864  # of what waits for the broker
     breaker_seconds: float = Field(default=1.5, gt=0)
+    disk_budget_bytes: int = Field(default=0, ge=0)  # of the state folder; 0: all that its file system has left for it
+    shed_at: float = Field(default=0.8, gt=0, le=1)  # share of that budget from which events are refused
+    resume_at: float = Field(default=0.75, gt=0, le=1)  # and below which they are taken again
     delivery_timeout_seconds: float = Field(default=10, gt=0)
     max_range_minutes: int = Field(default=1440, ge=10)
     query_seconds: float = Field(default=30, gt=0)  # for an answer of ClickHouse
+
+    @model_validator(mode="after")
+    def _resumes_below_where_it_sheds(self) -> "Api":
+        if self.resume_at > self.shed_at:
+            raise ValueError(f"resume_at ({self.resume_at}) must not be above shed_at ({self.shed_at})")
+        return self
 
 
 class Jobs(Section):

@@ -194,6 +194,11 @@ class FlinkCluster:
         """Removes restore points of submissions long past, once the running job has a checkpoint of its own."""
         return self._restore.prune(name)
 
+    def give_up(self, name: str, before: float) -> list[str]:
+        """Removes restore points that former submissions left before `before` (epoch seconds), which hold the log, once
+        the newest has one of its own; the job ids."""
+        return self._restore.give_up(name, before)
+
     def _savepoint(self, job_id: str, trigger: str) -> str | None:
         answer = self._rest.get(f"/jobs/{job_id}/savepoints/{trigger}")
         if answer["status"]["id"] != "COMPLETED":

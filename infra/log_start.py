@@ -1,6 +1,7 @@
 """What of the log was read, and is the rest still there? Asked before a restore, which would skip what was trimmed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -45,22 +46,79 @@ def was_read(settings: Settings, topic: str, pipelines: Iterable[str]) -> bool:
     return bool(_positions(settings, topic, pipelines))
 
 
+def committed(settings: Settings, topic: str, pipelines: Iterable[str]) -> dict[int, int]:
+    """By partition, up to where all of the pipelines have committed; without those that one has never committed."""
+    by_partition: dict[int, list[int]] = {}
+    wanted = list(pipelines)
+    for _, partition, offset, _ in _positions(settings, topic, wanted):
+        by_partition.setdefault(partition, []).append(offset)
+    return {partition: min(offsets) for partition, offsets in by_partition.items() if len(offsets) == len(wanted)}
+
+
+def rewind(settings: Settings, topic: str, pipelines: Iterable[str], offsets: Mapping[int, int]) -> None:
+    """Puts the pipelines' groups back to these offsets where they are ahead of them; LogError when that fails.
+
+    For a job about to start from there. Flink does not read them, and commits its own with the next checkpoint; until
+    then they would speak of a state that is not the job's.
+    """
+    with _told(settings, topic):
+        for pipeline in pipelines:
+            group = f"tidewatch-{pipeline}"
+            ahead = [
+                TopicPartition(topic, partition, offsets[partition])
+                for _, partition, offset, _ in _of_group(settings, topic, group)
+                if offset > offsets.get(partition, offset)
+            ]
+            if ahead:
+                with _consumer(settings, group) as consumer:
+                    consumer.commit(offsets=ahead, asynchronous=False)
+
+
+def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
+    """By partition, where the log begins, and where it ends; LogError when the broker does not tell."""
+    with _told(settings, topic), _consumer(settings, "tidewatch-bounds") as consumer:
+        return {place.partition: _bounds(consumer, place) for place in _places(consumer, topic)}
+
+
 def _positions(settings: Settings, topic: str, pipelines: Iterable[str]) -> list[tuple[str, int, int, int]]:
     """(group, partition, committed offset, begin of the log) for each that was committed."""
-    try:
+    with _told(settings, topic):
         return [position for pipeline in pipelines for position in _of_group(settings, topic, f"tidewatch-{pipeline}")]
-    except KafkaException as error:
-        where = settings.bootstrap_servers
-        raise LogError(f"the broker at {where} does not tell what was read of {topic}: {error}") from None
 
 
 def _of_group(settings: Settings, topic: str, group: str) -> list[tuple[str, int, int, int]]:
-    consumer = Consumer({**settings.kafka_client, "group.id": group, "enable.auto.commit": False})
+    with _consumer(settings, group) as consumer:
+        found = consumer.committed(_places(consumer, topic), timeout=CALL_SECONDS)
+        return [
+            (group, place.partition, place.offset, _bounds(consumer, place)[0]) for place in found if place.offset >= 0
+        ]
+
+
+def _places(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    return [
+        TopicPartition(topic, partition)
+        for partition in consumer.list_topics(topic, timeout=CALL_SECONDS).topics[topic].partitions
+    ]
+
+
+def _bounds(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    begin, end = consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)
+    return int(begin), int(end)
+
+
+@contextmanager
+def _consumer(settings: Settings, group: str) -> Iterator[Consumer]:
+    consumer = Consumer({**settings.kafka_client, "group.id": group, "enable.auto.commit": False, "log_level": 0})
     try:
-        found = consumer.list_topics(topic, timeout=CALL_SECONDS).topics[topic].partitions
-        asked = [TopicPartition(topic, partition) for partition in found]
-        committed = [one for one in consumer.committed(asked, timeout=CALL_SECONDS) if one.offset >= 0]
-        begins = [consumer.get_watermark_offsets(one, timeout=CALL_SECONDS)[0] for one in committed]
-        return [(group, one.partition, one.offset, begin) for one, begin in zip(committed, begins, strict=True)]
+        yield consumer
     finally:
         consumer.close()
+
+
+@contextmanager
+def _told(settings: Settings, topic: str) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        where = settings.bootstrap_servers
+        raise LogError(f"the broker at {where} does not tell what was read of {topic}: {error}") from None

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 
 from api import metrics
 from api.collect.breaker import Breaker
+from api.collect.disk import DiskGate, watch_disk
 from api.collect.lane import LARGEST_BATCH_BYTES, Batch, Lane, partition_of
 from api.collect.producer import LogProducer, OutRecord
 from api.problems import unavailable
@@ -46,7 +47,12 @@ class Collector:
         self._numbers = itertools.count()
         self._buffered = 0
         self._ending = False
-        self._tasks = [loop.create_task(self._probe_forever()), loop.create_task(self._tick_forever())]
+        self._disk = DiskGate(self._api.shed_at, self._api.resume_at)
+        self._tasks = [
+            loop.create_task(self._probe_forever()),
+            loop.create_task(self._tick_forever()),
+            loop.create_task(watch_disk(self._disk, settings)),
+        ]
 
     @property
     def partitions(self) -> int:
@@ -55,8 +61,8 @@ class Collector:
     def add(self, cookie: str, line: bytes, time: int, now: int) -> asyncio.Future[None]:
         """Takes one event as a line of JSON; the future is done once the broker holds it.
 
-        Raises Problem 503 at once while the breaker is open or the buffer is full; the future raises it when the broker
-        did not answer in time: then the event may have been written, or not.
+        Raises Problem 503 at once while the breaker is open, or buffer or disk are full; the future raises it when the
+        broker did not answer in time: then the event may have been written, or not.
         """
         lane = self._lanes[partition_of(cookie, len(self._lanes))]
         self._admit(lane, len(line))
@@ -78,6 +84,11 @@ class Collector:
         self._buffered += len(record.value)
         self._send(lane, record, [future], len(record.value))
         return future
+
+    @property
+    def disk_reason(self) -> str | None:
+        """Why the disk's state keeps events from being taken, None when it does not."""
+        return self._disk.reason
 
     def check(self) -> str | None:
         """What keeps events from being taken, None when nothing does. Blocks up to 2 s: call it from another thread."""
@@ -107,6 +118,7 @@ class Collector:
     def _admit(self, lane: Lane, size: int) -> None:
         if self._ending:
             raise unavailable("the collector is shutting down")
+        self._disk.admit()
         if lane.breaker.is_open(self._loop.time()):
             raise unavailable("the broker does not acknowledge: events are refused until it does")
         if self._buffered + size > self._api.buffer_bytes:

@@ -5,7 +5,7 @@ import sys
 
 from contracts import VERSION
 from contracts.settings import CONFIG_VARIABLE, PREFIX
-from infra.embedded.instance import settings_file
+from infra.embedded.instance import settings_file, write_settings
 from infra.embedded.part import Part, http_reason
 
 
@@ -13,6 +13,9 @@ class Api(Part):
     """`python -m api`, with the supervisor's settings."""
 
     name = "api"
+
+    def prepare(self) -> None:
+        write_settings(self.settings)
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "api"]

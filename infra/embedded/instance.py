@@ -1,7 +1,7 @@
 """One supervisor a state folder: its lock, what it notes about itself and its children, and cleaning up after it.
 
-The lock is the operating system's, so it ends with its holder, however that ends. Pids are noted with the time at
-which the process started: a number alone may be another's by now.
+The lock is the operating system's, so it ends with its holder, however that ends. Pids are noted with when the process
+started: a number alone may be another's by now. A note that cannot be read is as none.
 """
 
 import fcntl
@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import psutil
+from pydantic import TypeAdapter
 
 from contracts.settings import Settings
 from contracts.settings_text import dump
+from infra import state_file
 from infra.embedded.child import end_group
 
 
@@ -24,10 +26,12 @@ class Busy(Exception):
 
 
 class Running(NamedTuple):
-    """A process, by pid and its start (epoch seconds, as psutil gives it)."""
+    """A process, by pid and when it started: the boot of the machine, and ticks since then, which no step of the clock
+    changes."""
 
     pid: int
-    started: float
+    boot: str
+    ticks: int
 
     def lives(self) -> bool:
         """False also when the pid is another process's by now."""
@@ -38,12 +42,26 @@ class Running(NamedTuple):
     def is_known(self) -> bool:
         """Whether the pid is still this process's, be it dead and not yet reaped."""
         with suppress(psutil.NoSuchProcess):
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 1.0
+            return this_process(self.pid) == self
         return False
 
 
 def this_process(pid: int) -> Running:
-    return Running(pid, psutil.Process(pid).create_time())
+    """Of the process that has the pid now; psutil.NoSuchProcess when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
+    return Running(pid, _boot(), int(stat.rpartition(")")[2].split()[19]))  # proc(5): field 22, after the name's )
+
+
+def _boot() -> str:
+    """Of this start of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+_NOTED: Final = TypeAdapter(Running)
+_CHILDREN: Final = TypeAdapter(dict[str, Running])
 
 
 @contextmanager
@@ -58,7 +76,7 @@ def hold(settings: Settings) -> Iterator[None]:
         if not _lock(lock.fileno()):
             raise Busy(f"a supervisor runs on {folder} already")
         end_leftovers(folder)
-        _write(folder / "supervisor.json", this_process(os.getpid()))
+        state_file.replace(folder / "supervisor.json", json.dumps(this_process(os.getpid())))
         write_settings(settings)
         yield
         (folder / "supervisor.json").unlink(missing_ok=True)
@@ -67,8 +85,8 @@ def hold(settings: Settings) -> Iterator[None]:
 
 def find(settings: Settings) -> Running | None:
     """The supervisor of the state folder, if it runs."""
-    with suppress(FileNotFoundError, ValueError, TypeError):
-        running = Running(*json.loads((settings.state_path / "supervisor.json").read_text()))
+    with suppress(FileNotFoundError, ValueError):
+        running = _NOTED.validate_json((settings.state_path / "supervisor.json").read_bytes())
         return running if running.lives() else None
     return None
 
@@ -79,7 +97,7 @@ def note_children(settings: Settings, children: dict[str, int]) -> None:
     for name, pid in children.items():
         with suppress(psutil.NoSuchProcess):
             noted[name] = this_process(pid)
-    _write(settings.state_path / "children.json", noted)
+    state_file.replace(settings.state_path / "children.json", json.dumps(noted))
 
 
 def end_leftovers(folder: Path) -> list[str]:
@@ -87,13 +105,13 @@ def end_leftovers(folder: Path) -> list[str]:
     path = folder / "children.json"
     ended = []
     with suppress(FileNotFoundError, ValueError):
-        for name, (pid, started) in json.loads(path.read_text()).items():
+        for name, leader in _CHILDREN.validate_json(path.read_bytes()).items():
             # A pid stays taken while its group has members: no leader by that pid means that they are ours, unless the
             # machine has started anew since.
-            orphaned = not psutil.pid_exists(pid) and started >= psutil.boot_time()
-            if (Running(pid, started).is_known() or orphaned) and end_group(pid):
+            orphaned = not psutil.pid_exists(leader.pid) and leader.boot == _boot()
+            if (leader.is_known() or orphaned) and end_group(leader.pid):
                 ended.append(name)
-        path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     return ended
 
 
@@ -105,21 +123,9 @@ def settings_file(settings: Settings) -> Path:
 def write_settings(settings: Settings) -> Path:
     """Writes `settings_file`, secrets in clear, readable by the owner alone; returns it."""
     path = settings_file(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
     absolute = settings.model_copy(update={"home": settings.home.absolute()})
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(dump(absolute))
-    beside.replace(path)
+    state_file.replace(path, dump(absolute), mode=0o600)
     return path
-
-
-def _write(path: Path, content: object) -> None:
-    """As a whole: whoever reads meanwhile finds the former content."""
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps(content))
-    beside.replace(path)
 
 
 def _lock(descriptor: int) -> bool:

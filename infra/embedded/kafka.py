@@ -6,8 +6,9 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from infra import state_file
 from infra.embedded.java import classpath, jars, java
-from infra.embedded.part import PROBE_SECONDS, Part
+from infra.embedded.part import PROBE_SECONDS, Part, PartError
 
 CLUSTER_ID = "tidewatchEmbeddedCluster0"[:22]  # any 22 characters of base64 URL make a Kafka UUID
 SEGMENT_BYTES = 134_217_728
@@ -18,6 +19,7 @@ START = """
 if [ ! -f "$4/meta.properties" ]; then
     "$1" -XX:TieredStopAtLevel=1 -cp "$2" "-Dlog4j2.configurationFile=$5" \
         kafka.tools.StorageTool format -t "$6" -c "$3" --ignore-formatted || exit 1
+    cp "$4/meta.properties" "$4/.."
 fi
 java=$1 classpath=$2 config=$3 logging=$5; shift 6
 exec "$java" "$@" "-Dlog4j2.configurationFile=$logging" -cp "$classpath" kafka.Kafka "$config"
@@ -53,6 +55,22 @@ class Kafka(Part):
         lines = [f"{key}={value}" for key, value in self._properties().items()]
         (self._folder / "server.properties").write_text("\n".join(lines) + "\n")
         (self._folder / "log4j2.properties").write_text(LOGGING)
+        self._mend_identity()
+
+    def _mend_identity(self) -> None:
+        """The file that says whose log this is: the broker does not start without it, and a new one would disown it.
+
+        A copy lies beside the data. PartError when both are broken.
+        """
+        path, copy = self._folder / "data" / "meta.properties", self._folder / "meta.properties"
+        if not (path.parent / "__cluster_metadata-0").exists():
+            return  # no log yet: it gets an identity
+        if not _is_identity(path):
+            if not _is_identity(copy):
+                raise PartError(f"{path} is broken, and so is its copy {copy}: put one back from a backup")
+            state_file.replace(path, copy.read_text())
+        elif not _is_identity(copy):
+            state_file.replace(copy, path.read_text())
 
     def _properties(self) -> dict[str, object]:
         host, kafka = self.settings.host, self.settings.kafka
@@ -80,6 +98,7 @@ class Kafka(Part):
             "default.replication.factor": 1,
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 4,
+            "offsets.retention.minutes": 2_147_483_647,  # they say what was read, also after weeks without a job
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 4,
@@ -119,3 +138,13 @@ class Kafka(Part):
     def version(self) -> str:
         names = [jar.stem for jar in jars(self.settings, "kafka") if jar.stem.startswith("kafka_")]
         return names[0].rpartition("-")[2] if names else f"client {installed('confluent-kafka')}"
+
+
+def _is_identity(path: Path) -> bool:
+    """Whether the file names our cluster, this node and the folder's own id."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
+    return (values.get("cluster.id"), values.get("node.id")) == (CLUSTER_ID, "1") and bool(values.get("directory.id"))

@@ -2,7 +2,8 @@
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import psutil
 
@@ -10,9 +11,9 @@ from contracts.settings import PREFIX
 from infra.embedded.part import Part, PartError
 
 
-def refuse_taken(host: str, parts: Iterable[Part], more: dict[str, int]) -> None:
+def refuse_taken(host: str, parts: Iterable[Part], more: Mapping[str, int] = MappingProxyType({})) -> None:
     """PartError that names each taken port with its setting and its holder. `more`: ports by setting, as of parts."""
-    wanted = {setting: port for part in parts for setting, port in part.ports().items()} | more
+    wanted = {setting: port for part in parts for setting, port in part.ports().items()} | dict(more)
     problems = [describe(setting, port) for setting, port in wanted.items() if is_taken(host, port)]
     doubled = sorted(setting for setting, port in wanted.items() if list(wanted.values()).count(port) > 1)
     if doubled:

@@ -9,6 +9,7 @@ import psutil
 
 from infra.embedded.child import Child, rotate
 from infra.embedded.part import Part, PartError
+from infra.embedded.ports import refuse_taken
 
 FIRST_BACKOFF: Final = 0.5  # seconds; doubled with each death in a row
 LONGEST_BACKOFF: Final = 30.0
@@ -47,6 +48,7 @@ class Watched:
 
     def _start(self) -> str | None:
         try:
+            refuse_taken(self.part.settings.host, [self.part])
             self.child = Child(self.part)
         except (PartError, OSError) as error:
             return self._died(str(error), time.monotonic())

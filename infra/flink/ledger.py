@@ -5,10 +5,19 @@ never sees half of it; writers hold `infra.flink_cluster.deploy_lock`, or lose a
 """
 
 import json
-import os
 from pathlib import Path
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from infra import state_file
+
+_ADVICE: Final = """{path} is broken ({why}): it says which job each checkpoint is of. Put a copy back, or move it away
+and start the job from the newest checkpoint below flink/checkpoints: tidewatch deploy --from PATH"""
+
+
+class LedgerBroken(Exception):
+    """The file holds something else; the message says what to do."""
 
 
 class Submission(BaseModel):
@@ -34,30 +43,32 @@ _SUBMISSIONS = TypeAdapter(list[Submission])
 
 
 class Ledger:
-    """All submissions, oldest first, in `path`; an absent file is an empty ledger."""
+    """All submissions in `path`, in the order in which they were made, whatever the clock said; an absent file is an
+    empty ledger."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def all(self) -> list[Submission]:
+        """LedgerBroken when the file cannot be read: as empty it would mean that nothing ever ran."""
         try:
             return _SUBMISSIONS.validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return []
+        except ValidationError as error:
+            raise LedgerBroken(_ADVICE.format(path=self._path, why=error.errors()[0]["msg"])) from None
 
     def of(self, name: str) -> list[Submission]:
         """Those of the job `name`, newest first."""
-        return sorted((entry for entry in self.all() if entry.name == name), key=lambda entry: entry.at, reverse=True)
+        return [entry for entry in reversed(self.all()) if entry.name == name]
 
     def put(self, entry: Submission) -> None:
         """Adds the submission, or replaces the one of the same job id."""
-        self._write([*(other for other in self.all() if other.job_id != entry.job_id), entry])
+        entries = {other.job_id: other for other in self.all()}
+        self._write([*{**entries, entry.job_id: entry}.values()])  # a dictionary keeps the place of what it replaces
 
     def remove(self, job_ids: set[str]) -> None:
         self._write([entry for entry in self.all() if entry.job_id not in job_ids])
 
     def _write(self, entries: list[Submission]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(f".{os.getpid()}.new")
-        beside.write_text(json.dumps([entry.model_dump() for entry in entries], indent=1))
-        beside.replace(self._path)
+        state_file.replace(self._path, json.dumps([entry.model_dump() for entry in entries], indent=1))

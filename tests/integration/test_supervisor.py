@@ -184,8 +184,10 @@ def test_one_supervisor_a_state_folder(stack: Stack) -> None:
 
 def test_a_stale_pid_is_not_taken_for_the_supervisor(tmp_path: Path) -> None:
     assert instance.this_process(os.getpid()).lives()
-    assert not instance.Running(os.getpid(), 12345.0).lives()
-    assert not instance.Running(2**22 - 1, 12345.0).lives()
+    boot, ticks = instance.this_process(os.getpid())[1:]
+    assert not instance.Running(os.getpid(), boot, ticks + 1).lives()
+    assert not instance.Running(os.getpid(), "another boot", ticks).lives()
+    assert not instance.Running(2**22 - 1, boot, ticks).lives()
 
 
 def test_a_taken_port_is_named_with_its_setting_and_its_holder() -> None:

@@ -51,7 +51,7 @@ def test_the_ledger_knows_names_and_replaces_by_job_id(tmp_path: Path) -> None:
     assert [entry.job_id for entry in ledger.all()] == [NEW]
 
 
-def test_the_newest_restore_point_is_by_time_over_all_submissions(settings: Settings) -> None:
+def test_the_newest_restore_point_is_of_the_newest_submission_that_left_any(settings: Settings) -> None:
     cluster = FlinkCluster(settings)
     assert cluster.newest_restore_point("data") is None
     cluster.ledger.put(Submission(job_id=OLD, name="data", at=1))
@@ -61,9 +61,24 @@ def test_the_newest_restore_point_is_by_time_over_all_submissions(settings: Sett
     newer = checkpoint(settings, NEW, 2, at=200)
     assert cluster.newest_restore_point("data") == newer
     checkpoint(settings, "c" * 32, 9, at=900)
-    newest = savepoint(settings, OLD, at=300)
+    newest = savepoint(settings, NEW, at=300)
     assert cluster.newest_restore_point("data") == newest
     assert [point.at for point in cluster.restore_points("data")] == [300, 200, 100]
+
+
+def test_a_clock_that_is_put_back_changes_no_order(settings: Settings) -> None:
+    cluster = FlinkCluster(settings)
+    cluster.ledger.put(Submission(job_id=OLD, name="data", at=500))
+    savepoint(settings, OLD, at=510)
+    checkpoint(settings, OLD, 9, at=505)
+    cluster.ledger.put(Submission(job_id=NEW, name="data", at=100))
+    third = checkpoint(settings, NEW, 10, at=90)
+    first = checkpoint(settings, NEW, 8, at=120)
+    second = checkpoint(settings, NEW, 9, at=80)
+    found = [point.path for point in cluster.restore_points("data")]
+    assert found[:3] == [third, second, first]
+    assert [OLD[:6] in path for path in found[3:]] == [True, True]
+    assert [entry.job_id for entry in cluster.ledger.of("data")] == [NEW, OLD]
 
 
 def test_a_checkpoint_without_metadata_was_never_completed(settings: Settings) -> None:
@@ -88,6 +103,22 @@ def test_pruning_keeps_the_newest_three_with_state(settings: Settings) -> None:
     assert left == {ids[2], ids[3], ids[5]}
     assert not list((settings.state_path / "flink" / "savepoints").iterdir())
     assert cluster.prune("data") == []
+
+
+def test_what_former_submissions_left_long_ago_is_given_up(settings: Settings) -> None:
+    cluster = FlinkCluster(settings)
+    ids = [letter * 32 for letter in "abcd"]
+    for at, job_id in enumerate(ids):
+        cluster.ledger.put(Submission(job_id=job_id, name="data", at=at))
+    checkpoint(settings, ids[0], 1, at=100)
+    checkpoint(settings, ids[1], 1, at=101)
+    savepoint(settings, ids[1], at=300)
+    checkpoint(settings, ids[2], 1, at=120)  # of the newest that has any
+    assert cluster.give_up("data", before=99) == []
+    assert cluster.give_up("data", before=200) == [ids[0]]
+    assert {point.job_id for point in cluster.restore_points("data")} == {ids[1], ids[2]}
+    assert cluster.give_up("data", before=1000) == [ids[1]]
+    assert cluster.give_up("data", before=1000) == []
 
 
 def test_where_a_restore_point_lies() -> None:

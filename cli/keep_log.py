@@ -1,0 +1,74 @@
+"""Keeps the log within its bound, and never trims what a job may still have to read."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from cli.job_reading import look
+from cli.job_start import JOBS, JobKind
+from contracts.settings import Settings
+from infra import log_holds, log_size, topics
+from infra.flink_cluster import DeployBusy, FlinkCluster, deploy_lock
+from jobs.starts import block_starts
+
+HOUR: Final = 3600.0
+
+log = structlog.get_logger()
+
+
+class KeepLog:
+    """To be called again and again, as each call learns what the restore points need that came since the last.
+
+    `kafka.log_bytes` bounds the topic of the user tags. Trimmed is only what lies below all of these: what the retained
+    restore points had read, what every pipeline has read, and the blocks that a start without state would begin at.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        """`now` in epoch seconds."""
+        self._settings, self._now = settings, now
+        self._cluster = FlinkCluster(settings)
+        self._held: list[int] = []  # partitions that could not be trimmed as far as wanted, as was last told
+
+    def __call__(self) -> None:
+        """LogError, TopicError or an error of Flink or ClickHouse when it cannot be found out or done."""
+        try:
+            with deploy_lock(self._settings):
+                for job in JOBS.values():
+                    self._keep(job)
+        except DeployBusy:
+            return  # restore points are coming and going: after that
+
+    def _keep(self, job: JobKind) -> None:
+        topic = self._settings.topics.user_tags
+        topic_id = topics.topic_ids(self._settings)[topic.name]
+        holds = look(self._settings, self._cluster, job, topic_id)
+        wanted = self._wanted()
+        if not wanted:
+            return
+        self._cluster.give_up(job.name, self._now() - self._settings.flink.restore_hours * HOUR)
+        floor = log_holds.lowest([holds.floor(), block_starts(self._settings, UUID(topic_id))])
+        upto = {number: min(offset, floor.get(number, begin)) for number, (begin, offset) in wanted.items()}
+        upto = {number: offset for number, offset in upto.items() if offset > wanted[number][0]}
+        if upto:
+            log_size.trim(self._settings, topic.name, upto)
+            log.info("log trimmed", topic=topic.name, upto=upto)
+        self._tell_held([number for number, (_, offset) in wanted.items() if offset > floor.get(number, 0)], floor)
+
+    def _wanted(self) -> dict[int, tuple[int, int]]:
+        """Of partitions over their share of the bound: where the log begins, and where it is to begin."""
+        limit, topic = self._settings.kafka.log_bytes, self._settings.topics.user_tags
+        if not limit:
+            return {}
+        logs = log_size.describe(self._settings, topic.name)
+        begins = {number: (held.begin, held.keep_from(limit // topic.partitions)) for number, held in logs.items()}
+        return {number: (begin, keep) for number, (begin, keep) in begins.items() if keep > begin}
+
+    def _tell_held(self, held: list[int], floor: dict[int, int]) -> None:
+        """Once, not at every call."""
+        if held and held != self._held:
+            reads = {number: floor.get(number) for number in held}
+            log.warning("the log is over kafka.log_bytes, and jobs may still have to read it", from_offsets=reads)
+        self._held = held
