@@ -23,6 +23,10 @@ from tests.chaos.streams import Stream, main_traffic, mixed_traffic, probe_traff
 
 PROMISE: Final = 60.0  # seconds from a kill, or the end of a pause, until answers are right again
 LOOK: Final = 0.2  # seconds
+STEADY: Final = 12.0  # seconds; Flink's heartbeats time out after 10
+# Seconds for a tag to be seen when all is well: the counts of a minute are written every few seconds, and machines are
+# busy. What takes longer was disturbed.
+FRESH: Final = 10.0
 GIVE_UP: Final = 240.0  # seconds for what the platform has to do by itself; longer than that, something is broken
 # Seconds until an acknowledged tag must be seen while faults go on: what is promised after a hasty pair of them, the
 # longest pause, and a flush.
@@ -42,7 +46,7 @@ class Mix:
 @dataclass(frozen=True)
 class Recovery:
     """`at` seconds of the run the fault struck; `seconds` from the kill, or the end of the pause, until a tag of each
-    partition that was sent meanwhile was acknowledged and seen in its profile and in an aggregate."""
+    partition that was sent meanwhile was acknowledged and seen in its profile and in an aggregate, and it stayed so."""
 
     fault: Fault
     at: float
@@ -93,9 +97,18 @@ class Runner:
 
         TimeoutError when the platform does not recover.
         """
-        await self._ready()
-        await asyncio.wait_for(self._probes.until_right(), GIVE_UP)
-        self._began = time.monotonic()
+        try:
+            await self._ready()
+            await asyncio.wait_for(self._probes.until_right(), GIVE_UP)
+            self._began = time.monotonic()
+            await self._disturb(plan, tags)
+            await self._end()
+        finally:
+            await self._driver.stop()
+            self._http.close()
+        return self.campaign
+
+    async def _disturb(self, plan: list[Fault], tags: int) -> None:
         self._driver.start()
         others = [asyncio.create_task(self._records.run()), asyncio.create_task(self._requests.run())]
         try:
@@ -104,13 +117,9 @@ class Runner:
                 if after is None or not after.hasty:
                     await self._recover()
             await _until(lambda: self._acknowledged() >= tags, GIVE_UP + tags, "the tags")
-            await self._end()
         finally:
             for task in others:
                 task.cancel()
-            await self._driver.stop()
-            self._http.close()
-        return self.campaign
 
     async def _strike(self, fault: Fault) -> None:
         await asyncio.sleep(fault.quiet)
@@ -134,15 +143,28 @@ class Runner:
         return found
 
     async def _recover(self) -> None:
-        """Waits until the platform says that it is well, and then until that is true."""
-        await self._ready()
-        await asyncio.wait_for(self._probes.until_right(), GIVE_UP)
-        now = time.monotonic()
+        """Waits until all has been well for STEADY seconds: what ends that late was not over before.
+
+        A part that is lost, or was away for long, may be missed by others only after their heartbeats' timeout; until
+        then tags may make their way as if nothing had happened.
+        """
+        right = await self._right()
+        while time.monotonic() < right + STEADY:
+            asked = time.monotonic()
+            again = await self._right()
+            if again - asked > FRESH:
+                right = again
         for fault, at in self._struck:
-            recovery = Recovery(fault, at - self._began, now - at)
+            recovery = Recovery(fault, at - self._began, right - at)
             self.campaign.recoveries.append(recovery)
             self._tell(str(recovery))
         self._struck.clear()
+
+    async def _right(self) -> float:
+        """When the platform said that it is well, and tags sent then were seen."""
+        await self._ready()
+        await asyncio.wait_for(self._probes.until_right(), GIVE_UP)
+        return time.monotonic()
 
     async def _ready(self) -> None:
         deadline = time.monotonic() + GIVE_UP

@@ -18,6 +18,7 @@ from testbed.faults import API_WORKER, EVERYTHING, PYTHON_WORKER, SUPERVISOR
 WATCH_SECONDS: Final = 0.5
 RESTART_SECONDS: Final = 1.0  # before `up` is called again, as service managers do
 STOP_SECONDS: Final = 30.0
+WORKER: Final = "pyflink.fn_execution"  # the module that a worker of Flink runs
 
 
 class Stack:
@@ -83,7 +84,7 @@ class Stack:
     def _of_part(self, target: str) -> list[psutil.Process]:
         """A part with all it started, or of a worker's kind the first that is there."""
         if target == PYTHON_WORKER:
-            workers = [one for one in self._tree("flink-taskmanager")[1:] if "pyflink" in " ".join(one.cmdline())]
+            workers = [one for one in self._tree("flink-taskmanager")[1:] if WORKER in " ".join(one.cmdline())]
             return workers[-1:]
         if target == API_WORKER:
             return self._tree("api")[1:2]
