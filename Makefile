@@ -1,6 +1,6 @@
 # Each target says what it does after `##`; plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-peers pin clean
+.PHONY: help setup demo test chaos lint bench bench-peers pin clean
 
 SETUP := infra/setup/setup.sh
 PYTHON := .venv/bin/python
@@ -21,6 +21,10 @@ demo: ## the whole platform under seeded traffic, every answer checked; Ctrl-C o
 test: ## all tests, on real parts (ARGS="tests/unit -k times" for some)
 	@$(SETUP) dev
 	@$(PYTHON) -m pytest $(ARGS)
+
+chaos: ## parts are killed and stopped under traffic, then everything is compared (SEED=7; ARGS="--kills 8 --stops 0")
+	@$(SETUP) dev
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## ruff, mypy (strict) and the import rules
 	@$(SETUP) dev

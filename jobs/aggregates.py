@@ -70,6 +70,8 @@ class Counter(PartitionBuffer):
         # before it hands the watermark on.
         minute = clamp(value[2].to_epoch_milli()) // MINUTE_MS
         key = ctx.get_current_key()
+        if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
+            yield from self._wake_closers()
         if self._timers.get(key) != minute:
             ctx.timer_service().register_event_time_timer((minute + 1) * MINUTE_MS - 1)
             self._timers[key] = minute
@@ -131,6 +133,10 @@ class Counter(PartitionBuffer):
         for count in closed:
             self._closed.add(count.dump())
         self._open.update(current.dump())
+
+    def _wake_closers(self) -> Iterator[Row]:
+        for shard in range(self._settings.jobs.series_shards):
+            yield Row(shard, arrow.dump(series.NO_PARTIAL))
 
     def _partials(self, partial: pa.Table) -> Iterator[Row]:
         for shard, rows in series.shards(partial, self._settings.jobs.series_shards).items():

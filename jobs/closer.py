@@ -25,11 +25,14 @@ MESSAGES_A_RECORD: Final = 500  # below 1 MB, whatever the labels hold
 
 
 class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped here
-    """Takes (shard, partial); yields (key, value) of records for topic `series`."""
+    """Takes (shard, partial); yields (key, value) of records for topic `series`. A partial without rows only wakes."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._shards = jobs.series_shards
         self._lateness = jobs.series_lateness_minutes * MINUTE_MS
+        # Keys whose timers are all set. Not in state: a restored key may lack timers (see jobs/buffer.py), so the first
+        # partial after a start sets those of whatever waits.
+        self._awake: set[int] = set()
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
@@ -38,16 +41,24 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
         self._late = runtime_context.get_metrics_group().counter("late_rows")
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        self._pending.add(value[1])
-        timers = ctx.timer_service()
-        for minute in pc.unique(arrow.load(value[1])["minute"]).to_pylist():
-            end = (minute + 1) * MINUTE_MS - 1
-            if end > timers.current_watermark():
-                timers.register_event_time_timer(end)
-            else:
-                now = timers.current_processing_time()
-                timers.register_processing_time_timer((now // REVISION_MS + 1) * REVISION_MS)
+        partial = arrow.load(value[1])
+        if partial.num_rows:
+            self._pending.add(value[1])
+        minutes = _minutes_of(partial)
+        if ctx.get_current_key() not in self._awake:
+            self._awake.add(ctx.get_current_key())
+            minutes |= self._waiting()
+        for minute in minutes:
+            _set_timer(minute, ctx)
         return iter(())
+
+    def _waiting(self) -> set[int]:
+        """Minutes that a restored state wants timers for: of what is pending, those not closed, the next progress."""
+        through = self._through.value() or 0
+        pending: set[int] = set().union(*(_minutes_of(arrow.load(blob)) for blob in self._pending.get()))
+        held = sorted(self._minutes.keys())
+        following = {through // MINUTE_MS} if through else set()
+        return {minute for minute in held if (minute + 1) * MINUTE_MS > through} | pending | following
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         through = self._through.value() or 0
@@ -94,3 +105,18 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
     def _bins(self, minutes: list[int]) -> list[Message]:
         tables: list[pa.Table] = [arrow.load(self._minutes.get(minute)) for minute in minutes]
         return [bin_ for table in tables for bin_ in series.bins(table)]
+
+
+def _minutes_of(partial: pa.Table) -> set[int]:
+    return set(pc.unique(partial["minute"]).to_pylist())
+
+
+def _set_timer(minute: int, ctx: KeyedProcessFunction.Context) -> None:
+    """At the minute's end; soon, when the watermark has passed that."""
+    timers = ctx.timer_service()
+    end = (minute + 1) * MINUTE_MS - 1
+    if end > timers.current_watermark():
+        timers.register_event_time_timer(end)
+    else:
+        now = timers.current_processing_time()
+        timers.register_processing_time_timer((now // REVISION_MS + 1) * REVISION_MS)

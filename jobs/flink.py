@@ -174,7 +174,8 @@ def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: b
         **_connection(settings),
     }
     if exactly_once:
-        options["sink.transactional-id-prefix"] = f"tidewatch-{pipeline}"
+        # Ids of one's own on a shared broker: another job that used them would abort this one's open transactions.
+        options["sink.transactional-id-prefix"] = f"tidewatch-{pipeline}-{topic.name}"
         options["properties.transaction.timeout.ms"] = str(TRANSACTION_TIMEOUT_MS)
     return f"CREATE TABLE sink (key STRING, `value` STRING) WITH ({_options(options)})"
 

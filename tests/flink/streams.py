@@ -30,6 +30,10 @@ class Collection(Source):
     env: StreamExecutionEnvironment
     records: Sequence[Record]
 
+    def __reduce__(self) -> tuple[type[Source], tuple[Any, ...]]:
+        """Operators take their source along to the workers: as a topic, since an environment cannot go there."""
+        return Source, (self.topic, self.topic_id, self.start)
+
     def create_table(self, tables: StreamTableEnvironment, settings: Settings, pipeline: str) -> None:
         rows = [
             Row(

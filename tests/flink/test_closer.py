@@ -1,13 +1,16 @@
 """Minutes close when the watermark has passed them, come again when something was late, and never skip a progress."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyflink.common import Instant, Row, Types
+from pyflink.datastream import KeyedProcessFunction
 
 from analysis import arrow
-from analysis.series import PARTIAL_SCHEMA
+from analysis.series import NO_PARTIAL, PARTIAL_SCHEMA
 from contracts.series import Bin, Progress, decode
 from contracts.settings import Jobs
 from contracts.times import MINUTE_MS
@@ -119,3 +122,30 @@ def test_bins_come_before_the_progress_that_closes_them(told: dict[int, Told], s
 def test_a_stray_partial_years_ahead_waits_and_moves_nobody(told: dict[int, Told]) -> None:
     assert told[STRAY].bins == [(0, 1, 1), (3 * MINUTE_MS, 1, 1), (YEARS * MINUTE_MS, 9, 9)]
     assert told[STRAY].progress[:-1] == told[REGULAR].progress[:-1]
+
+
+class Restored(MinuteCloser):
+    """As after a restore whose snapshot had missed the timers: `before` stands in state, and nothing will fire."""
+
+    before = partial(0, 3)
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        if value[1] == self.before:
+            self._pending.add(self.before)
+            return iter(())
+        return super().process_element(value, ctx)
+
+
+def test_the_first_partial_after_a_restore_sets_the_timers_that_were_lost(environments: Environments) -> None:
+    """Also one without rows, which a counter sends with the first record after a start."""
+    env = environments(1, bundle_size=1)
+    sent = [(0, Restored.before, 10_000), (0, arrow.dump(NO_PARTIAL), 20_000), (1, partial(9, 1), 2 * MINUTE_MS + 1)]
+    rows = [Row(shard, blob, Instant.of_epoch_milli(at)) for shard, blob, at in sent]
+    shards = in_event_time(env, rows, partial_type()).key_by(lambda row: row[0], key_type=Types.INT())
+    told = Told()
+    for shard, value in collect(shards.process(Restored(Jobs()), texts())):
+        if shard == "0":
+            for message in decode(value.encode()):
+                note(told, 0, message)
+    assert told.bins == [(0, 3, 3)]
+    assert told.progress[0] == 2 * MINUTE_MS

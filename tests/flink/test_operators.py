@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 
-from analysis import blocks
+from analysis import arrow, blocks
 from analysis.profile_updates import updates_of
 from analysis.profiles import EMPTY, Profile, merge_profiles
 from contracts import dead_letters, series
@@ -130,6 +130,16 @@ def test_history_that_is_read_fast_loses_no_bin(
         one.start for one in messages if isinstance(one, Bin) and not one.labels and one.metric == "user_tags_views"
     ]
     assert sorted(totals) == sorted({event_time(tag) // MINUTE_MS * MINUTE_MS for tag in tags})
+
+
+def test_the_first_record_after_a_start_wakes_every_closer(environments: Environments, settings: Settings) -> None:
+    """A record without events does: in a quiet stream nothing else would come."""
+    counter = Counter(settings, Source(settings.topics.user_tags, uuid4(), {}), {7: 0})
+    ticks = [Record(offset, 1, 1, b"") for offset in range(2)]
+    keyed = record_stream(environments(bundle_size=1), ticks).key_by(lambda row: 7, key_type=Types.INT())
+    partials = collect(keyed.process(counter, Types.ROW([Types.INT(), BLOB()])))
+    assert [shard for shard, _ in partials] == list(range(settings.jobs.series_shards))
+    assert all(arrow.load(bytes(blob)).num_rows == 0 for _, blob in partials)
 
 
 def execute(env: StreamExecutionEnvironment, run: Run, settings: Settings) -> None:
