@@ -29,7 +29,7 @@ STOP_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")
-def jvm_folder(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def jvm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The JVM runs; the value is the folder of its temporary files and its log."""
     folder = tmp_path_factory.mktemp("flink")
     started: list[Popen[bytes]] = []
@@ -41,7 +41,6 @@ def jvm_folder(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLINK_LOG_DIR", str(folder))
-        patch.setenv("FLINK_LIB_DIR", str(settings.tools_path / "flink"))  # with the connector to Kafka
         # PyFlink forgets the process, and so nobody would close its pipes.
         patch.setattr(java_gateway, "launch_gateway_server_process", launch_and_keep)
         gateway: Any = java_gateway.get_gateway()
@@ -52,11 +51,12 @@ def jvm_folder(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def environments(jvm_folder: Path) -> Environments:
+def environments(jvm_folder: Path, settings: Settings) -> Environments:
     """`environments(parallelism, bundle_size, bundle_milliseconds)`: an environment whose jobs run in that JVM.
 
     With a bundle size of 1 each element and timer is through before the next watermark: what happens is certain then.
     """
+    (connector,) = (settings.tools_path / "flink").glob("flink-sql-connector-kafka-*.jar")
 
     def make(
         parallelism: int = 1, bundle_size: int = 1000, bundle_milliseconds: int = 20
@@ -69,6 +69,7 @@ def environments(jvm_folder: Path) -> Environments:
         env = StreamExecutionEnvironment.get_execution_environment(options)
         env.set_parallelism(parallelism)
         env.set_max_parallelism(128)
+        env.add_jars(connector.as_uri())
         return env
 
     return make
