@@ -1,0 +1,1 @@
+"""What others would do: jobs that are shipped to Flink beside ours."""
