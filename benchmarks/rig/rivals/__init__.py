@@ -1,1 +1,1 @@
-"""What others would do: jobs that are shipped to Flink beside ours."""
+"""What others would do, beside which ours is measured."""
