@@ -14,7 +14,7 @@ import zstandard
 
 from benchmarks.results import Result
 from benchmarks.rig.collecting import Collector, Load, Measured, middle, site
-from benchmarks.rivals.flask_collect import FlaskCollector
+from benchmarks.rig.rivals.flask_collect import FlaskCollector
 from contracts.codec import encode_lines
 from testbed.generator import Traffic
 

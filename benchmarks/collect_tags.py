@@ -11,7 +11,7 @@ import click
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
 from benchmarks.rig.collecting import Collector, Load, Measured, middle, site
-from benchmarks.rivals.flask_collect import FlaskCollector
+from benchmarks.rig.rivals.flask_collect import FlaskCollector
 from contracts.tags import encode_tag
 from testbed.generator import Traffic
 from testbed.wire import Requests

@@ -26,6 +26,17 @@ class Result(msgspec.Struct, frozen=True):
         return self.value / self.rival_value if self.rival_value else None
 
 
+_decoder: Final = msgspec.json.Decoder(Result)
+
+
+def newest(home: Path, name: str) -> Result | None:
+    """The result of this name that was recorded last, on whatever machine; None when there is none."""
+    file = home / RESULTS
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    found = (result for result in map(_decoder.decode, reversed(lines)) if result.name == name)
+    return next(found, None)
+
+
 def machine() -> str:
     """What the figures were measured on."""
     memory = psutil.virtual_memory().total / 2**30

@@ -24,7 +24,7 @@ from benchmarks.peers.environments import NotInstalled, python
 from benchmarks.peers.promises import PROMISES
 from benchmarks.peers.records import Stream
 from benchmarks.peers.task import TASKS, Found, Task
-from benchmarks.results import Result, record
+from benchmarks.results import Result, newest, record
 from benchmarks.rig.broker import START_SECONDS, broker
 from contracts.settings import Settings
 
@@ -33,6 +33,8 @@ RUNS: Final = 3
 EVENTS: Final = 200_000
 SHORT: Final = 20_000
 LONGEST_RUN: Final = 300.0  # seconds
+# Our own jobs on a Flink cluster, measured by benchmarks of their own: the newest that are recorded.
+OURS: Final = {"aggregate": ("aggregates_ndjson", "aggregates_arrow"), "profile": ("profiles",)}
 
 
 class Peer(NamedTuple):
@@ -66,6 +68,8 @@ def main() -> int:
                     click.echo(f"FAILED: {peer}, {kind}: {error}", err=True)
                     continue
                 click.echo(_row(results[-1]))
+            for result in filter(None, (newest(HOME, name) for name in OURS[kind])):
+                click.echo(f"{_row(result)} (tidewatch, measured apart)")
     record(results, HOME)
     click.echo("\n" + "\n".join(f"{name:14}{PROMISES[name]}" for name in ready))
     return 0 if len(results) == len(TASKS) * len(ready) else 1
@@ -116,7 +120,8 @@ def _call(command: list[str]) -> bytes:
 
 
 def _row(result: Result) -> str:
-    return f"{result.name:32}{result.value:>10.0f} events/s{result.cpu_us:>9.1f} us of CPU an event"
+    cpu = f"{result.cpu_us:>9.1f} us of CPU an event" if result.cpu_us is not None else ""
+    return f"{result.name:32}{result.value:>10.0f} events/s{cpu}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pathway: streaming mode, commits every 1.5 s (its default), persistence of operators' state on disk.
+"""Pathway: streaming mode, commits every 1.5 s (its default). Nothing is kept on disk, which needs a licence key.
 
 It groups by the minute as a number: a window without closing behaviour is the same, and costs it more.
 """
@@ -32,7 +32,7 @@ def main() -> None:
         "auto.offset.reset": "earliest",
     }
     tags = pw.io.kafka.read(settings, task.topic, schema=Tag, format="json", with_metadata=True)
-    tags = tags.with_columns(at=pw.this._metadata["timestamp_millis"].as_int())
+    tags = tags.with_columns(at=pw.this._metadata["timestamp_millis"].as_int(unwrap=True))
     answers = _aggregate(tags) if task.kind == "aggregate" else _profiles(tags)
     latest: dict[Any, tuple[int, int]] = {}
 
@@ -43,10 +43,7 @@ def main() -> None:
             del latest[key]
 
     pw.io.subscribe(answers, on_change=keep, on_time_end=lambda time: _end_when_complete(task, latest))
-    backend = pw.persistence.Backend.filesystem(task.folder)
-    mode = pw.PersistenceMode.OPERATOR_PERSISTING
-    config = pw.persistence.Config(backend, persistence_mode=mode, snapshot_interval_ms=10_000)
-    pw.run(monitoring_level=pw.MonitoringLevel.NONE, persistence_config=config)
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 
 
 def _aggregate(tags: pw.Table) -> pw.Table:
@@ -54,9 +51,9 @@ def _aggregate(tags: pw.Table) -> pw.Table:
         pw.this.action,
         pw.this.origin,
         minute=pw.this.at // MINUTE_MS,
-        brand=pw.this.product_info["brand_id"].as_str(),
-        category=pw.this.product_info["category_id"].as_str(),
-        price=pw.this.product_info["price"].as_int(),
+        brand=pw.this.product_info["brand_id"].as_str(unwrap=True),
+        category=pw.this.product_info["category_id"].as_str(unwrap=True),
+        price=pw.this.product_info["price"].as_int(unwrap=True),
     )
     groups = rows.groupby(rows.minute, rows.action, rows.origin, rows.brand, rows.category)
     return groups.reduce(count=pw.reducers.count(), price=pw.reducers.sum(rows.price))

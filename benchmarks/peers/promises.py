@@ -14,6 +14,6 @@ PROMISES: Final = {
     ),
     "pathway": (
         "at-least-once in the free version, exactly-once in the one that is sold (documented: README, Consistency); "
-        "late events correct earlier answers"
+        "late events correct earlier answers. Measured without keeping its state, for which it wants a licence key"
     ),
 }

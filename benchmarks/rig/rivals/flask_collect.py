@@ -1,4 +1,4 @@
-"""`python -m benchmarks.rivals.flask_collect`: the collector as one would write it with plain Flask, on granian.
+"""`python -m benchmarks.rig.rivals.flask_collect`: the collector as one would write it with plain Flask, on granian.
 
 The same validation, the same broker settings (acks=all, idempotent, lz4), and an answer only after the
 acknowledgement. Each tag is a record; librdkafka joins them on their way, for as long as our collector does.
@@ -34,7 +34,7 @@ class FlaskCollector(Api):
     name = "flask"
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "benchmarks.rivals.flask_collect"]
+        return [sys.executable, "-m", "benchmarks.rig.rivals.flask_collect"]
 
     def ready(self) -> str | None:
         return http_reason(f"http://{self.settings.host}:{self.settings.api.port}/healthz")
@@ -105,7 +105,7 @@ def main() -> None:
     """Serves until SIGTERM."""
     settings = load()
     Server(
-        "benchmarks.rivals.flask_collect:make_app",
+        "benchmarks.rig.rivals.flask_collect:make_app",
         factory=True,
         address=settings.host,
         port=settings.api.port,

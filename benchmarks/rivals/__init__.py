@@ -1,1 +1,0 @@
-"""What our parts are measured against: the usual way to do the same."""

@@ -1,0 +1,54 @@
+"""What the benchmarks' figures rest on: the load generator's counting, and the peers' common rule of a profile."""
+
+import asyncio
+
+import uvloop
+
+from benchmarks.peers.task import KEEP, Found, no_lists, remember
+from benchmarks.rig.closed_loop import ClosedLoop
+from benchmarks.rig.collecting import Measured, middle
+from contracts.tags import encode_tag
+from testbed.generator import Traffic
+from testbed.wire import Requests
+from tests.unit.reference_server import ReferenceServer
+
+
+async def answers(loop: ClosedLoop, count: int) -> None:
+    while loop.answered < count:
+        await asyncio.sleep(0.01)
+
+
+def test_every_call_is_counted_once_and_ended() -> None:
+    async def run() -> tuple[ReferenceServer, ClosedLoop, int]:
+        traffic = Traffic(1)
+        requests = [Requests("localhost", 80).post("/user_tags", encode_tag(traffic.tag(n))) for n in range(10)]
+        async with ReferenceServer(refuse=lambda number: number % 50 == 7) as server:
+            loop = ClosedLoop("127.0.0.1", server.port, requests, 204)
+            loop.start(8)
+            await answers(loop, 100)
+            before = loop.answered
+            loop.begin_counting()
+            await answers(loop, 200)
+            await loop.stop()
+            return server, loop, before
+
+    server, loop, before = uvloop.run(run())
+    assert server.refused > 1
+    assert loop.refused.total() == server.refused
+    assert loop.answered == server.received - server.refused
+    assert len(loop.latencies) == loop.answered - before >= 100
+
+
+def test_the_middle_of_three_runs_is_one_of_them() -> None:
+    runs = [Measured(rate, rate, 0, 0, 0, 0) for rate in (3.0, 1.0, 2.0)]
+    assert middle(runs) is runs[2]
+
+
+def test_a_peer_keeps_the_newest_in_order() -> None:
+    lists, found = no_lists(), Found()
+    for time in [5, 3, *range(10, 10 + KEEP)]:
+        remember(lists, time, "0-0", {"action": "BUY", "product_info": {"price": 2}})
+    assert [entry[0] for entry in lists["BUY"]] == list(range(10, 10 + KEEP))
+    for entries in lists.values():
+        found.add_list(entries)
+    assert found == Found(groups=1, events=KEEP, price=2 * KEEP)
