@@ -154,3 +154,27 @@ def test_a_restore_point_that_is_not_there_is_named(cluster: FlinkCluster, tmp_p
     with pytest.raises(FlinkError, match="no-such-savepoint"):
         job = cluster.submit(NAME, "jobs.count", [str(tmp_path / "x")], "file:///no-such-savepoint", code=code)
         cluster.wait_healthy(job, SECONDS)
+
+
+def test_a_broken_restore_point_is_told_from_other_failures(cluster: FlinkCluster, tmp_path: Path) -> None:
+    """Each kind of damage, to copies of one savepoint."""
+    output = tmp_path / "counts.txt"
+    output.touch()
+    code = make_code(tmp_path / "1", "v1")
+    job = cluster.submit(NAME, "jobs.count", [str(output)], code=code, timeout=SECONDS)
+    until(lambda: len(counts(output)) >= 100 or None, SECONDS, "the first counts")
+    whole = Path(cluster.stop_with_savepoint(job, SECONDS).removeprefix("file:"))
+    metadata = (whole / "_metadata").read_bytes()
+    for number, damaged in enumerate([b"", b"garbage" * 100, metadata[: len(metadata) // 2]]):
+        broken = tmp_path / f"savepoint-{number}"
+        broken.mkdir()
+        (broken / "_metadata").write_bytes(damaged)
+        try:
+            job = cluster.submit(NAME, "jobs.count", [str(output)], str(broken), code=code, timeout=SECONDS)
+            print("SUBMITTED", job)
+            try:
+                cluster.wait_healthy(job, SECONDS)
+            except FlinkError as error:
+                print("UNHEALTHY", error)
+        except FlinkError as error:
+            print("REFUSED", error)
