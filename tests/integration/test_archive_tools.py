@@ -215,9 +215,13 @@ def log(world: World, broker: RealPart, monkeypatch: pytest.MonkeyPatch) -> Sett
     producer = Producer(own.kafka_client)
     for partition, records in enumerate(world.logs):
         for record in [*records, records[0]._replace(payload=b"no tag\n"), records[0]._replace(payload=b"")]:
-            headers = {INGESTED_HEADER: str(record.ingested)}
-            name, timestamp = own.topics.user_tags.name, record.timestamp
-            producer.produce(name, record.payload, partition=partition, timestamp=timestamp, headers=headers)
+            producer.produce(
+                own.topics.user_tags.name,
+                record.payload,
+                partition=partition,
+                timestamp=record.timestamp,
+                headers={INGESTED_HEADER: str(record.ingested)},
+            )
     assert producer.flush(60) == 0
     return own
 
