@@ -19,10 +19,11 @@ from analysis.profile_updates import updates_of
 from analysis.profiles import EMPTY, Profile, merge_profiles
 from cli import audit, rebuild, replay
 from contracts import dead_letters
-from contracts.codec import Record, Reject, decode, encode_lines
+from contracts.codec import Record, Reject, decode, encode_arrow, encode_lines
+from contracts.events import events_of
 from contracts.names import INGESTED_HEADER
 from contracts.settings import Settings, load
-from contracts.tags import encode_tag
+from contracts.tags import encode_tag, event_time
 from infra import log_size
 from infra import topics as kafka_topics
 from jobs.starts import block_starts
@@ -274,6 +275,22 @@ def letters(settings: Settings, topics: dict[str, str], monkeypatch: pytest.Monk
         producer.produce(settings.topics.dead_letters.name, dead_letters.encode(letter).encode(), letter.id)
     assert producer.flush(30) == 0
     yield data
+
+
+def test_a_letter_of_a_whole_record_is_not_taken_for_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its events go as lines once they can be read; until then it stays one piece."""
+    whole = encode_arrow(events_of([TAG, TAG], [event_time(TAG)] * 2))
+    made = [
+        dead_letters.letter("user-tags", uuid4(), 1, Reject(7, -1, "", "not yet", data))
+        for data in (whole, b"\xff\xff\xff\xff a\nb")
+    ]
+    assert replay._lines_of(made[0]) == [encode_tag(TAG)] * 2
+    assert replay._lines_of(made[1]) == []
+    assert "not an Arrow stream of events" in capsys.readouterr().out
+    line = dead_letters.letter("user-tags", uuid4(), 0, Reject(8, 3, "", "bad", b"{"))
+    replay._save(tmp_path / "letters.ndjson", [made[1], line])
+    assert (tmp_path / "letters.ndjson").read_bytes() == b"{\n"
+    assert (tmp_path / "letters-1-7.arrow").read_bytes() == made[1].original()
 
 
 def replayed(*arguments: str) -> str:
