@@ -25,7 +25,7 @@ TIMES_THE_RIVAL: Final = 1.5  # at least
 
 def run() -> list[Result]:
     """BenchmarkFailed when an acknowledged tag is missing, or when we are not faster than the rival by so much."""
-    load = Load(_requests(), 204, CONNECTIONS, seconds=float(os.environ.get("SECONDS") or SECONDS))
+    load = Load(tag_requests(), 204, CONNECTIONS, seconds=float(os.environ.get("SECONDS") or SECONDS))
     ours, rivals = [], []
     click.echo(Measured.heading())
     with site("collect_tags") as place:
@@ -43,7 +43,8 @@ def run() -> list[Result]:
     return [result]
 
 
-def _requests() -> list[bytes]:
+def tag_requests() -> list[bytes]:
+    """Whole requests of seeded tags."""
     traffic = Traffic(seed=1)
     requests = Requests("localhost", 80)
     return [requests.post("/user_tags", encode_tag(traffic.tag(number))) for number in range(TAGS)]

@@ -1,5 +1,6 @@
 """From which state a job starts: these rules in one place, for `tidewatch deploy` and for what keeps jobs alive."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -49,17 +50,22 @@ def arguments(settings: Settings, ids: dict[str, str], start: Start | None = Non
     return ["--topic-id", f"{topic}={ids[topic]}", *mode]
 
 
-def choose(settings: Settings, cluster: FlinkCluster, job: JobKind, ids: dict[str, str]) -> Start:
+def choose(
+    settings: Settings, cluster: FlinkCluster, job: JobKind, ids: dict[str, str], broken: Collection[str] = ()
+) -> Start:
     """For a job that does not run: its newest restore point, or none when there was no state yet that could be lost:
     nothing was counted, or the job ended before its first checkpoint; what it wrote is written again then.
 
-    DeployError when its state was lost, or when the log no longer holds what comes after it.
+    DeployError when its state was lost, or is all `broken` (paths), or the log no longer holds what comes after it.
     """
     topic_id = ids[settings.topics.user_tags.name]
     points = [point for point in cluster.restore_points(job.name) if reads(cluster, point.job_id, topic_id)]
     if points:
+        whole = [point.path for point in points if point.path not in broken]
+        if not whole:
+            raise DeployError(_broken(job, sorted(broken)))
         refuse_gaps(settings, job)
-        return Start(points[0].path)
+        return Start(whole[0])
     if is_known(settings, topic_id) and log_start.was_read(settings, settings.topics.user_tags.name, job.pipelines):
         raise DeployError(_lost(settings, job))
     return Start(None)
@@ -92,6 +98,14 @@ def reads(cluster: FlinkCluster, job_id: str, topic_id: str) -> bool:
     entry = cluster.submission(job_id)
     named = [argument for argument in entry.args if "=" in argument] if entry else []
     return not named or any(argument.endswith(f"={topic_id}") for argument in named)
+
+
+def _broken(job: JobKind, paths: list[str]) -> str:
+    listed = "\n".join(f"  {path}" for path in paths)
+    return (
+        f"none of the restore points of {job.name} can be restored:\n{listed}\n"
+        "Choose `tidewatch deploy --from PATH` with a copy of one, or `tidewatch deploy --rebuild`"
+    )
 
 
 def _lost(settings: Settings, job: JobKind) -> str:

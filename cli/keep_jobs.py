@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from typing import Final
 
-from cli.job_reading import rewind
-from cli.job_start import JOBS, JobKind, arguments, choose
+from cli.job_reading import require_log, rewind
+from cli.job_start import JOBS, DeployError, JobKind, Start, arguments, choose
 from contracts.settings import Settings
 from infra import topics
 from infra.flink.ledger import Submission
 from infra.flink.rest import Rest
-from infra.flink_cluster import FlinkCluster, FlinkError, deploy_lock
+from infra.flink_cluster import FlinkCluster, FlinkError, RestoreFailed, deploy_lock
 
 RUNNING: Final = "RUNNING"
 TOPICS_SECONDS: Final = 10.0
+STATE_UNREADABLE: Final = "StreamOperatorStateContext"  # what Flink makes when it restores a task's state
 
 
 class JobDown(Exception):
@@ -21,7 +22,8 @@ class JobDown(Exception):
 
 class KeepJobs:
     """To be called again and again. The first submission is of the checkout's code, later ones of what was submitted
-    last, so that an edit under way does not go live because a process died.
+    last, so that an edit under way does not go live because a process died. When the newest restore point turns out to
+    be broken, the one before it is taken: nothing counts twice, dead letters since come again under the same ids.
     """
 
     def __init__(self, settings: Settings, *, submits: bool) -> None:
@@ -29,6 +31,7 @@ class KeepJobs:
         self._cluster = FlinkCluster(settings)
         self._rest = Rest(settings.flink_host, settings.flink.port)
         self._submitted: set[str] = set()
+        self._broken: set[str] = set()  # restore points that a job could not begin with
 
     def __call__(self) -> None:
         """Returns when all jobs run; JobDown, or an error of Flink, Kafka or ClickHouse, when one does not yet."""
@@ -49,15 +52,29 @@ class KeepJobs:
             running = self._cluster.running(job.name)
             if running is not None:  # of a topic that was deleted, or somebody was faster
                 self._cluster.cancel(running)
-            start = choose(self._settings, self._cluster, job, ids)
+            start = self._choose(job, ids)
             rewind(self._settings, self._cluster, job, ids[self._settings.topics.user_tags.name], start)
             last = next(iter(self._cluster.ledger.of(job.name)), None)
             code = self._cluster.code_of(last) if last and job.name in self._submitted else None
             args = arguments(self._settings, ids, start)
-            submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code)
+            try:
+                submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code)
+            except RestoreFailed:
+                self._broken.add(start.restore or "")
+                raise
             self._cluster.prune(job.name)
         self._submitted.add(job.name)
         return submitted
+
+    def _choose(self, job: JobKind, ids: dict[str, str]) -> Start:
+        try:
+            start = choose(self._settings, self._cluster, job, ids, self._broken)
+        except DeployError:
+            self._broken.clear()  # from the newest again: it may have been the disk or the cluster that was broken
+            raise
+        if start.restore and self._broken:
+            require_log(self._settings, self._cluster, job, start.restore, force=False)
+        return start
 
     def _reads_another_topic(self, job: JobKind, running: str) -> bool:
         """Whether the topic was deleted and created again since: the job's offsets mean nothing in the new one."""
@@ -68,9 +85,20 @@ class KeepJobs:
         answer = self._rest.get(f"/jobs/{running}")
         tasks = [vertex["status"] for vertex in answer["vertices"]]
         if answer["state"] != RUNNING:
-            raise JobDown(f"job {job.name} is {answer['state']}: {self._problem(running)}")
+            why = self._problem(running)
+            self._give_up_broken(running, why)
+            raise JobDown(f"job {job.name} is {answer['state']}: {why}")
         if any(status != RUNNING for status in tasks):
             raise JobDown(f"job {job.name} is starting: {tasks.count(RUNNING)} of {len(tasks)} tasks run")
+
+    def _give_up_broken(self, running: str, why: str) -> None:
+        """Cancels a job that begins again and again with state that it cannot read, so that older one is taken."""
+        entry = self._cluster.submission(running)
+        if entry is None or entry.restored is None or STATE_UNREADABLE not in why:
+            return
+        if not self._cluster.checkpoints_since_failure(running):
+            self._broken.add(entry.restored)
+            self._cluster.cancel(running)
 
     def _problem(self, running: str) -> str:
         try:

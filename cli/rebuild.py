@@ -1,4 +1,4 @@
-"""`tidewatch rebuild`: what is derived, made anew from the archive."""
+"""`tidewatch rebuild`: what is derived, made anew from the archive, and the archive from the log."""
 
 import click
 
@@ -7,39 +7,56 @@ EXAMPLES = """
 Examples:
   tidewatch rebuild aggregates      count all listed blocks of the log anew
   tidewatch rebuild profiles        put all archived events into the profile store
-  tidewatch rebuild aggregates profiles
+  tidewatch rebuild archive         archive again what the log still holds, and say since when that is
+  tidewatch rebuild archive aggregates profiles
 
 The platform may go on meanwhile: rows and profiles that are right already stay as they are.
 """
 
-WHAT = ("aggregates", "profiles")
+WHAT = ("archive", "aggregates", "profiles")
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("what", type=click.Choice(WHAT), nargs=-1, required=True)
-def command(what: tuple[str, ...]) -> None:
-    """Make aggregates or profiles anew from the archive, as far back as it is kept.
+@click.option("--wait", default=30.0, show_default=True, help="Seconds to let writes that are on their way arrive.")
+def command(what: tuple[str, ...], wait: float) -> None:
+    """Make aggregates or profiles anew from the archive, or the archive from the log, as far back as they are kept.
 
     To read the log again instead, deploy with `tidewatch deploy --rebuild`.
     """
+    if "archive" in what:
+        _archive()
     if "aggregates" in what:
-        _aggregates()
+        _aggregates(wait)
     if "profiles" in what:
         _profiles()
 
 
-def _aggregates() -> None:
-    from rich.progress import track
+def _archive() -> None:
+    from cli.rebuilding import refill_archive
+    from contracts.settings import load
+    from stores import clickhouse
 
+    settings = load()
+    with clickhouse.connect(settings, timeout=600) as client:
+        for refilled in refill_archive(settings, client):
+            click.echo(str(refilled))
+
+
+def _aggregates(wait: float) -> None:
+    import time
+
+    from cli.rebuilding import recount
     from contracts.settings import load
     from stores import archive, clickhouse
 
     settings = load()
     with clickhouse.connect(settings, timeout=600) as client:
-        runs = archive.block_runs(client, settings.clickhouse.archive_days)
-        for run in track(runs, "counting blocks"):
-            archive.rebuild_aggregates(client, run)
-        click.echo(f"{archive.totals(client).counted} events are counted; `tidewatch audit` compares")
+        found = recount(client, settings.clickhouse.archive_days, time.monotonic() + wait)
+        click.echo(f"{archive.totals(client).counted} events are counted")
+    if found:
+        click.echo(f"{found} differences to the archive remain: `tidewatch audit` shows them")
+        raise SystemExit(1)
 
 
 def _profiles() -> None:

@@ -16,7 +16,7 @@ EXAMPLES = """
 \b
 Examples:
   tidewatch replay                          list what was not yet sent again, with reason and place
-  tidewatch replay --save letters.ndjson    write their bytes to a file, a line each, to mend by hand
+  tidewatch replay --save letters.ndjson    write their lines to a file, to mend by hand; Arrow records beside it
   tidewatch replay --load letters.ndjson    send the lines of a file
   tidewatch replay --send                   send the bytes as they are (after the reason is gone)
   tidewatch replay --send --reason origin   only those whose field or reason has the word
@@ -34,7 +34,10 @@ IDLE_SECONDS = 3.0
 @click.option("--send", is_flag=True, help="Send the letters; they are not offered again.")
 @click.option("--all", "everything", is_flag=True, help="Also those that were sent again before.")
 def command(reason: str, save: Path | None, source: Path | None, send: bool, everything: bool) -> None:
-    """List, save or send again what could not be read: the dead letters."""
+    """List, save or send again what could not be read: the dead letters.
+
+    An Arrow record that was refused as a whole is sent as the events that can be read of it now.
+    """
     from contracts.settings import load as load_settings
 
     settings = load_settings()
@@ -44,10 +47,9 @@ def command(reason: str, save: Path | None, source: Path | None, send: bool, eve
     consumer = _consumer(settings, everything)
     letters = [letter for letter in _letters(consumer) if reason in f"{letter.field} {letter.reason}"]
     if save:
-        save.write_bytes(b"".join(letter.original() + b"\n" for letter in letters))
-        click.echo(f"{len(letters)} lines in {save}: mend them and send them by --load {save}")
+        _save(save, letters)
     elif send:
-        _send(settings, [letter.original() for letter in letters])
+        _send(settings, [line for letter in letters for line in _lines_of(letter)])
         consumer.commit(asynchronous=False)
     else:
         for letter in letters:
@@ -81,6 +83,34 @@ def _letters(consumer: "Consumer") -> Iterator["DeadLetter"]:
         if message.error():
             raise KafkaException(message.error())
         yield decode(message.value() or b"")
+
+
+def _save(path: Path, letters: "list[DeadLetter]") -> None:
+    lines = [letter.original() for letter in letters if not letter.is_record]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    click.echo(f"{len(lines)} lines in {path}: mend them and send them by --load {path}")
+    for letter in letters:
+        if letter.is_record:
+            beside = path.with_name(f"{path.stem}-{letter.partition}-{letter.offset}.arrow")
+            beside.write_bytes(letter.original())
+            click.echo(f"a record of its own, {letter.reason}: {beside}")
+
+
+def _lines_of(letter: "DeadLetter") -> list[bytes]:
+    """What the API takes of a letter: its line, or, of a whole Arrow record, the events that can be read by now."""
+    import time
+
+    from contracts.codec import Record, decode
+    from contracts.events import tags_of
+    from contracts.tags import encode_tag
+
+    if not letter.is_record:
+        return [letter.original()]
+    now = int(time.time() * 1000)
+    events, rejects = decode([Record(letter.offset, now, now, letter.original())])
+    for reject in rejects:
+        click.echo(f"  {letter.id}, an Arrow record: {reject.reason}")
+    return [encode_tag(tag) for tag in tags_of(events)]
 
 
 def _send(settings: "Settings", lines: list[bytes]) -> None:

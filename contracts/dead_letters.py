@@ -24,6 +24,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str
     data: str
 
+    @property
+    def is_record(self) -> bool:
+        """Whether it is of a whole Arrow record, not of a line."""
+        return self.line < 0
+
     def original(self) -> bytes:
         """The bytes as they came."""
         return base64.b64decode(self.data)

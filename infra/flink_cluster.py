@@ -10,10 +10,19 @@ from infra import package
 from infra.flink import client, handover
 from infra.flink.ledger import Ledger, Submission
 from infra.flink.lock import DeployBusy, deploy_lock
-from infra.flink.rest import FlinkError, NotFound, Rest, Unreachable, cause, until
+from infra.flink.rest import FlinkError, NotFound, Rest, RestoreFailed, Unreachable, cause, until
 from infra.flink.restore import RestorePoint, RestorePoints
 
-__all__ = ["DeployBusy", "FlinkCluster", "FlinkError", "JobMetrics", "NotFound", "Unreachable", "deploy_lock"]
+__all__ = [
+    "DeployBusy",
+    "FlinkCluster",
+    "FlinkError",
+    "JobMetrics",
+    "NotFound",
+    "RestoreFailed",
+    "Unreachable",
+    "deploy_lock",
+]
 
 ENDED: Final = frozenset({"FINISHED", "CANCELED", "FAILED", "SUSPENDED"})
 HOPELESS_RESTARTS: Final = 3  # before it is healthy: a fault of the job, not of a moment
@@ -145,7 +154,8 @@ class FlinkCluster:
     ) -> str:
         """Submits our code as it stands (or the zip `code` of an earlier submission) and returns the job id.
 
-        `restore` is the path of a checkpoint or savepoint; None starts without state. Does not wait for the job to run.
+        `restore` is the path of a checkpoint or savepoint, RestoreFailed when the job cannot begin with it; None starts
+        without state. Does not wait for the job to run.
         Hold `deploy_lock` from asking `running` to the end of this.
         """
         code = self.pack(code)

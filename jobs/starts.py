@@ -1,10 +1,17 @@
 """Where a start without state begins: at a block's start, so that the blocks are cut as before."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sql
+from contracts.names import DATA_PIPELINES
 from contracts.settings import Settings
 from stores import clickhouse
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, TopicPartition
 
 BROKER_SECONDS = 10.0
 
@@ -14,13 +21,18 @@ class StartError(Exception):
 
 
 def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
-    """An offset for each partition: the start of the newest block of which all that came before is in ClickHouse.
+    """An offset for each partition: the start of a block of which all that came before is in ClickHouse, and its dead
+    letters in their topic.
 
     Where the log was trimmed beyond that block's start, the offset after the last that its listing names: its rows are
     written, and reading a part of it again would count that part twice under another name. StartError when the log
     begins after that as well. Empty when no block is listed yet; a partition without blocks begins where its log does.
     """
-    parameters = {"topic_id": str(topic_id), "days": settings.clickhouse.archive_days}
+    parameters = {
+        "topic_id": str(topic_id),
+        "days": settings.clickhouse.archive_days,
+        "committed": _committed(settings),
+    }
     with clickhouse.connect(settings) as client:
         rows = client.query(sql.read("queries/block_starts"), parameters).result_rows
     if not rows:
@@ -48,12 +60,29 @@ def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
 
 def _begins(settings: Settings) -> dict[int, int]:
     """The first offset of each partition's log."""
+    with _consumer(settings, "tidewatch-starts") as (consumer, places):
+        return {place.partition: consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)[0] for place in places}
+
+
+def _committed(settings: Settings) -> dict[int, int]:
+    """By partition, up to where those pipelines have committed that ever did; the least of them."""
+    least: dict[int, int] = {}
+    for pipeline in DATA_PIPELINES:
+        with _consumer(settings, f"tidewatch-{pipeline}") as (consumer, places):
+            for place in consumer.committed(places, timeout=BROKER_SECONDS):
+                if place.offset >= 0:
+                    least[place.partition] = min(place.offset, least.get(place.partition, place.offset))
+    return least
+
+
+@contextmanager
+def _consumer(settings: Settings, group: str) -> Iterator["tuple[Consumer, list[TopicPartition]]"]:
+    """With the partitions of the topic of the user tags."""
     from confluent_kafka import Consumer, TopicPartition  # where the job is submitted; workers may not have it
 
     topic = settings.topics.user_tags
-    consumer = Consumer({**settings.kafka_client, "group.id": "tidewatch-starts", "enable.auto.commit": False})
+    consumer = Consumer({**settings.kafka_client, "group.id": group, "enable.auto.commit": False})
     try:
-        places = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
-        return {place.partition: consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)[0] for place in places}
+        yield consumer, [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
     finally:
         consumer.close()

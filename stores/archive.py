@@ -59,6 +59,11 @@ def totals(client: Client) -> Totals:
     return Totals(*client.query(sql.read("queries/totals")).result_rows[0])
 
 
+def ahead(client: Client) -> bool:
+    """Whether the aggregates list offsets that the archive has not come to, or will not: of records without events."""
+    return any(listed > archived for _, _, archived, listed in client.query(sql.read("queries/progress")).result_rows)
+
+
 def behind(client: Client) -> dict[tuple[UUID, int], tuple[int, int]]:
     """By (topic id, partition): the last offset in the archive and the last one listed, where the latter is behind.
 

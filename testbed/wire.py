@@ -44,6 +44,11 @@ class Pool:
         self._waiting: deque[_Call] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a call would go out without waiting for another one's answer."""
+        return bool(self._idle) or len(self._open) + len(self._connecting) + len(self._waiting) < self.limit
+
     def call(self, request: bytes, timeout: float, done: Done) -> None:
         """Sends a request; `done` is called once, from the loop, at the latest soon after `timeout`."""
         call = _Call(request, self._loop.time() + timeout, done)

@@ -46,6 +46,7 @@ class Collector:
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
         self._buffered = 0
+        self._pending = 0  # events that were added one by one and are not settled yet
         self._ending = False
         self._disk = DiskGate(self._api.shed_at, self._api.resume_at)
         self._tasks = [
@@ -70,11 +71,18 @@ class Collector:
         batch = lane.batch
         batch.add(line, time, now, future)
         self._buffered += len(line) + 1
+        self._pending += 1
         if len(batch.lines) >= self._api.batch_lines or batch.size >= LARGEST_BATCH_BYTES:
             self._send_batch(lane)
         elif self._timer is None:
             self._timer = self._loop.call_later(self._linger, self._send_all)
         return future
+
+    def admit_call(self) -> None:
+        """Problem 503 while as many events wait as are answered in time: to be asked before an event is even read, so
+        that refusing costs little."""
+        if self._pending >= self._api.pending_tags:
+            raise unavailable("more tags at a time than can be taken: send again later, or many in a call")
 
     def add_record(self, record: OutRecord) -> asyncio.Future[None]:
         """Sends a whole record of its own; as `add` otherwise."""
@@ -135,9 +143,11 @@ class Collector:
 
     def _send_batch(self, lane: Lane) -> None:
         batch: Batch = lane.take()
-        self._send(lane, batch.record(lane.partition), batch.waiting, batch.size)
+        self._send(lane, batch.record(lane.partition), batch.waiting, batch.size, len(batch.waiting))
 
-    def _send(self, lane: Lane, record: OutRecord, waiting: list[asyncio.Future[None]], size: int) -> None:
+    def _send(
+        self, lane: Lane, record: OutRecord, waiting: list[asyncio.Future[None]], size: int, single: int = 0
+    ) -> None:
         number, sent = next(self._numbers), self._loop.time()
         lane.breaker.sent(number, sent)
         lane.last_sent = sent
@@ -146,6 +156,7 @@ class Collector:
             now = self._loop.time()
             lane.breaker.settled(number, error is None, now)
             self._buffered -= size
+            self._pending -= single
             _report(record.rows, error, now - sent)
             _settle(waiting, error)
 

@@ -19,7 +19,7 @@ log: Final = structlog.get_logger()
 _EVERY_SECONDS: Final = 1.0
 _SHARE: Final = 0.01  # of the time that looking may take: a folder of very many files is looked at less often
 _RETRY_AFTER: Final = {"Retry-After": "10"}  # seconds; room is made by people, or by the trimming of the log
-_GB: Final = 1e9
+_MB: Final = 1e6
 
 
 class Room(NamedTuple):
@@ -33,7 +33,7 @@ class Room(NamedTuple):
         return self.used / self.budget if self.budget else 1.0
 
     def __str__(self) -> str:
-        return f"{self.ratio:.0%} of the disk budget is used ({self.used / _GB:.2f} of {self.budget / _GB:.2f} GB)"
+        return f"{self.ratio:.0%} of the disk budget is used ({self.used / _MB:,.0f} of {self.budget / _MB:,.0f} MB)"
 
 
 class DiskGate:

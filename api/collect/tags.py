@@ -21,6 +21,7 @@ class TagHandler:
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
         body = await read_body(receive, _LARGEST_TAG_BYTES)
+        self._collector.admit_call()
         now = self._clock()
         try:
             tag = decode_tag(body)

@@ -22,9 +22,11 @@ from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
 from infra.embedded.launch import tied
 from infra.flink import handover
 from infra.flink.options import job_options
-from infra.flink.rest import STACK_FRAME, FlinkError
+from infra.flink.rest import STACK_FRAME, FlinkError, RestoreFailed
 
 SUBMITTED: Final = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
+NOT_BEGUN: Final = "JobInitializationException"  # the cluster took the job and could not make anything of its state
+RESTORE_CHOICES: Final = "For an older one, below flink/checkpoints: tidewatch deploy --from PATH"
 TAIL_LINES: Final = 25
 TEMPORARY: Final = "tmp"  # the client leaves folders behind
 REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "deploy" / "requirements-jobs.txt"
@@ -64,7 +66,10 @@ def check(job: Job, timeout: float = 60.0) -> None:
 
 
 def run(settings: Settings, job: Job, timeout: float) -> str:
-    """Submits and returns the job id; FlinkError with the end of the client's output when that fails."""
+    """Submits and returns the job id; FlinkError with the end of the client's output when that fails.
+
+    RestoreFailed when that is because of the restore point.
+    """
     folder = settings.state_path / "flink" / "client"
     _write_config(settings, folder)
     shared = handover.write(settings, folder / "settings.yaml")
@@ -80,7 +85,10 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
     text = log.read_text(errors="replace")
     submitted = SUBMITTED.search(text)
     if submitted is None:
-        raise FlinkError(_failure(settings, job, status, text, log))
+        told = _failure(settings, job, status, text, log)
+        if job.restore and NOT_BEGUN in text:
+            raise RestoreFailed(f"{job.restore} cannot be restored. {RESTORE_CHOICES}\n{told}")
+        raise FlinkError(told)
     return submitted[1]
 
 

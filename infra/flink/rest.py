@@ -19,6 +19,10 @@ class Unreachable(FlinkError):
     """Nothing answered at the address."""
 
 
+class RestoreFailed(FlinkError):
+    """A job could not begin with the restore point that it was given: that is broken, or of another job."""
+
+
 class NotFound(FlinkError):
     """Flink answered, and does not know the job or the request."""
 

@@ -1,25 +1,46 @@
 -- {topic_id:UUID} {days:UInt32}: how long the archive is kept
--- By partition, the newest listed block that holds the last archived offset or begins before it, and the last offset
--- that its listing names. A listed block says that the rows of all blocks before it were written; the archive holds a
--- partition up to some offset without gaps. A partition that the archive holds nothing of starts at its newest block
--- when its events may have expired there, else at its first one.
-SELECT partition, argMax(block, block) AS start, argMax(last_offset, block) AS last
+-- {committed:Map(UInt16, Int64)}: by partition, up to where the jobs had committed what they read, as far as known
+-- By partition, the block to start at without state, and the last offset that its listing names. It is the older of two:
+-- The newest listed block that holds the last archived offset or begins before it. A listed block says that the rows of
+-- all blocks before it were written; the archive holds a partition up to some offset without gaps. A partition that the
+-- archive holds nothing of starts at its newest block when its events may have expired there, else at its first one.
+-- And the block before that in which the committed offset lies: dead letters come out with a commit, and those of what an
+-- operator still held at that moment with the next one.
+SELECT
+    partition,
+    if(known AND by_commit < by_archive, by_commit, by_archive) AS start,
+    if(known AND by_commit < by_archive, commit_last, archive_last) AS last
 FROM
 (
     SELECT
-        partition, block, last_offset, archived,
-        max(block) OVER (PARTITION BY partition) AS newest,
-        min(block) OVER (PARTITION BY partition) AS oldest,
-        max(ingested) OVER (PARTITION BY partition) < now() - toIntervalDay({days:UInt32}) AS expired
-    FROM (SELECT partition, block, last_offset, ingested FROM blocks FINAL WHERE topic_id = {topic_id:UUID}) AS listed
-    LEFT JOIN
+        partition,
+        mapContains({committed:Map(UInt16, Int64)}, partition) AS known,
+        maxIf(block, block <= archived_to) AS by_archive,
+        argMaxIf(last_offset, block, block <= archived_to) AS archive_last,
+        maxIf(former, block <= committed_to) AS by_commit,
+        argMaxIf(former_last, block, block <= committed_to) AS commit_last
+    FROM
     (
-        SELECT partition, max(offset) AS archived
-        FROM user_tags
-        WHERE topic_id = {topic_id:UUID}
-        GROUP BY partition
-    ) AS archive USING (partition)
-    SETTINGS join_use_nulls = 1
+        SELECT
+            partition, block, last_offset,
+            {committed:Map(UInt16, Int64)}[partition] AS committed_to,
+            ifNull(archived, if(max(ingested) OVER all < now() - toIntervalDay({days:UInt32}), max(block) OVER all,
+                min(block) OVER all)) AS archived_to,
+            lagInFrame(block, 1, block) OVER before AS former,
+            lagInFrame(last_offset, 1, last_offset) OVER before AS former_last
+        FROM (SELECT partition, block, last_offset, ingested FROM blocks FINAL WHERE topic_id = {topic_id:UUID}) AS listed
+        LEFT JOIN
+        (
+            SELECT partition, max(offset) AS archived
+            FROM user_tags
+            WHERE topic_id = {topic_id:UUID}
+            GROUP BY partition
+        ) AS archive USING (partition)
+        WINDOW
+            all AS (PARTITION BY partition),
+            before AS (PARTITION BY partition ORDER BY block ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        SETTINGS join_use_nulls = 1
+    )
+    GROUP BY partition
+    HAVING countIf(block <= archived_to) > 0 AND (NOT known OR countIf(block <= committed_to) > 0)
 )
-WHERE block <= ifNull(archived, if(expired, newest, oldest))
-GROUP BY partition

@@ -143,7 +143,7 @@ def test_the_limit_comes_after_the_range(api: ApiServer) -> None:
 
 def test_ready_when_every_link_works(api: ApiServer) -> None:
     answer = api.call("GET", "/readyz")
-    assert (answer.status, answer.json["links"]) == (200, {"kafka": None, "clickhouse": None, "profiles": None})
+    assert (answer.status, answer.json["links"]) == (200, dict.fromkeys(["kafka", "clickhouse", "profiles", "disk"]))
 
 
 def test_without_clickhouse_aggregates_are_503_until_it_is_back(api: ApiServer, clickhouse: RealPart) -> None:

@@ -12,16 +12,20 @@ from uuid import UUID, uuid4
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from analysis.counting import fold
 from analysis.profile_updates import updates_of
 from analysis.profiles import EMPTY, Profile, merge_profiles
 from cli import audit, rebuild, replay
 from contracts import dead_letters
-from contracts.codec import Record, Reject, decode, encode_lines
+from contracts.codec import Record, Reject, decode, encode_arrow, encode_lines
+from contracts.events import events_of
+from contracts.names import INGESTED_HEADER
 from contracts.settings import Settings, load
-from contracts.tags import encode_tag
+from contracts.tags import encode_tag, event_time
+from infra import log_size
+from infra import topics as kafka_topics
 from jobs.starts import block_starts
 from stores import archive, migrations
 from stores import clickhouse as sessions
@@ -96,11 +100,12 @@ def audited() -> Result:
     return CliRunner().invoke(audit.command, ["--wait", "0"])
 
 
-def rebuilt(*what: str) -> None:
+def rebuilt(*what: str, status: int = 0) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archive, "BLOCKS_A_STATEMENT", 2)  # several runs of blocks a partition
-        result = CliRunner().invoke(rebuild.command, what)
-    assert result.exit_code == 0, result.output
+        result = CliRunner().invoke(rebuild.command, [*what, "--wait", "0"])
+    assert result.exit_code == status, result.output
+    return result.output
 
 
 def test_audit_finds_archive_and_aggregates_equal(world: World) -> None:
@@ -165,8 +170,17 @@ def test_rebuild_leaves_what_the_job_counted_since(world: World) -> None:
     newer = "INSERT INTO aggregates_1m SELECT * REPLACE (version + 1000 AS version, count + 1 AS count) "
     world.command(newer + "FROM aggregates_1m LIMIT 1")
     before = world.query(ALL_AGGREGATES)
-    rebuilt("aggregates")
+    assert "1 differences to the archive remain" in rebuilt("aggregates", status=1)
     assert world.query(ALL_AGGREGATES) == before
+
+
+def test_rebuild_counts_what_lies_between_a_listing_and_the_next_block(world: World) -> None:
+    world.command("INSERT INTO user_tags SELECT * REPLACE (20 AS offset) FROM user_tags LIMIT 1")
+    assert audited().exit_code == 1
+    rebuilt("aggregates")
+    result = audited()
+    assert "481 events archived, 481 counted" in result.output
+    assert result.exit_code == 0, result.output
 
 
 def test_rebuild_fills_the_profiles_with_each_event_once(world: World) -> None:
@@ -193,6 +207,59 @@ def test_a_start_without_state_begins_at_the_newest_block_that_is_archived(
     assert block_starts(world.settings, uuid4()) == {}
 
 
+@pytest.fixture
+def log(world: World, broker: RealPart, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The world's settings with a topic of its own that holds its logs, from offset 0 on."""
+    monkeypatch.setenv("TIDEWATCH_TOPICS__USER_TAGS__NAME", f"tools-{uuid4().hex[:8]}")
+    own = load()
+    kafka_topics.ensure(own, 60)
+    producer = Producer(own.kafka_client)
+    for partition, records in enumerate(world.logs):
+        for record in [*records, records[0]._replace(payload=b"no tag\n"), records[0]._replace(payload=b"")]:
+            producer.produce(
+                own.topics.user_tags.name,
+                record.payload,
+                partition=partition,
+                timestamp=record.timestamp,
+                headers={INGESTED_HEADER: str(record.ingested)},
+            )
+    assert producer.flush(60) == 0
+    return own
+
+
+def test_an_emptied_archive_is_filled_from_the_log_as_far_as_it_goes(world: World, log: Settings) -> None:
+    """The same events, in the same days; of the trimmed ones it is told."""
+    events = "SELECT * EXCEPT (topic_id, offset) FROM user_tags FINAL ORDER BY ALL"
+    before = world.query(events)
+    world.command("TRUNCATE TABLE user_tags")
+    for _ in range(2):
+        told = rebuilt("archive")
+        assert "partition 0: 240 events from offset 0 on, which came in since 20" in told
+        assert world.query(events) == before
+    world.command("TRUNCATE TABLE user_tags")
+    log_size.trim(log, log.topics.user_tags.name, {0: 3, 1: 14})
+    told = rebuilt("archive")
+    assert re.search(r"partition 0: 180 events from offset 3 on.*; what was before is no longer in the log", told)
+    assert "partition 1: the log is empty" in told
+    assert world.query("SELECT count(), min(offset) FROM user_tags FINAL") == [(180, 3)]
+
+
+def test_a_start_without_state_goes_back_behind_what_was_committed(world: World, log: Settings) -> None:
+    """Dead letters and profiles of what lies after the last commit were lost with the state."""
+    starts = [count.block.start for count in fold(None, world.logs[0]).counts]
+    assert len(starts) == 3
+    newest = block_starts(log, world.topic_id)
+    assert newest[0] == starts[2]
+    for committed, expected in ((100, 1), (starts[2], 1), (starts[2] - 1, 0), (starts[1], 0), (starts[0], 0)):
+        for pipeline in ("archive", "profiles"):
+            group = {"group.id": f"tidewatch-{pipeline}", "enable.auto.commit": False}
+            consumer = Consumer({**log.kafka_client, **group})
+            place = TopicPartition(log.topics.user_tags.name, 0, committed + (pipeline == "archive"))
+            consumer.commit(offsets=[place], asynchronous=False)
+            consumer.close()
+        assert block_starts(log, world.topic_id) == {0: starts[expected], 1: newest[1]}
+
+
 TAG = Traffic(9).tag(5)
 BROKEN = encode_tag(TAG).replace(b'"PC"', b'"FRIDGE"').replace(b'"MOBILE"', b'"FRIDGE"').replace(b'"TV"', b'"FRIDGE"')
 
@@ -208,6 +275,22 @@ def letters(settings: Settings, topics: dict[str, str], monkeypatch: pytest.Monk
         producer.produce(settings.topics.dead_letters.name, dead_letters.encode(letter).encode(), letter.id)
     assert producer.flush(30) == 0
     yield data
+
+
+def test_a_letter_of_a_whole_record_is_not_taken_for_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its events go as lines once they can be read; until then it stays one piece."""
+    whole = encode_arrow(events_of([TAG, TAG], [event_time(TAG)] * 2))
+    made = [
+        dead_letters.letter("user-tags", uuid4(), 1, Reject(7, -1, "", "not yet", data))
+        for data in (whole, b"\xff\xff\xff\xff a\nb")
+    ]
+    assert replay._lines_of(made[0]) == [encode_tag(TAG)] * 2
+    assert replay._lines_of(made[1]) == []
+    assert "not an Arrow stream of events" in capsys.readouterr().out
+    line = dead_letters.letter("user-tags", uuid4(), 0, Reject(8, 3, "", "bad", b"{"))
+    replay._save(tmp_path / "letters.ndjson", [made[1], line])
+    assert (tmp_path / "letters.ndjson").read_bytes() == b"{\n"
+    assert (tmp_path / "letters-1-7.arrow").read_bytes() == made[1].original()
 
 
 def replayed(*arguments: str) -> str:

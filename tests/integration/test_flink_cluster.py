@@ -9,7 +9,7 @@ import pytest
 from contracts.settings import Settings
 from infra import package
 from infra.flink.rest import until
-from infra.flink_cluster import FlinkCluster, FlinkError
+from infra.flink_cluster import FlinkCluster, FlinkError, RestoreFailed
 from tests.conftest import RealPart
 
 NAME = "count"
@@ -154,3 +154,21 @@ def test_a_restore_point_that_is_not_there_is_named(cluster: FlinkCluster, tmp_p
     with pytest.raises(FlinkError, match="no-such-savepoint"):
         job = cluster.submit(NAME, "jobs.count", [str(tmp_path / "x")], "file:///no-such-savepoint", code=code)
         cluster.wait_healthy(job, SECONDS)
+
+
+def test_a_broken_restore_point_is_told_from_other_failures(cluster: FlinkCluster, tmp_path: Path) -> None:
+    """Cut off, and never one."""
+    output = tmp_path / "counts.txt"
+    output.touch()
+    code = make_code(tmp_path / "1", "v1")
+    job = cluster.submit(NAME, "jobs.count", [str(output)], code=code, timeout=SECONDS)
+    until(lambda: len(counts(output)) >= 100 or None, SECONDS, "the first counts")
+    whole = Path(cluster.stop_with_savepoint(job, SECONDS).removeprefix("file:"))
+    metadata = (whole / "_metadata").read_bytes()
+    for number, damaged in enumerate([b"garbage" * 100, metadata[: len(metadata) // 2]]):
+        broken = tmp_path / f"savepoint-{number}"
+        broken.mkdir()
+        (broken / "_metadata").write_bytes(damaged)
+        with pytest.raises(RestoreFailed, match=f"{broken} cannot be restored.*tidewatch deploy --from"):
+            cluster.submit(NAME, "jobs.count", [str(output)], str(broken), code=code, timeout=SECONDS)
+    assert cluster.running(NAME) is None

@@ -1,0 +1,90 @@
+"""What `tidewatch rebuild` does, by what is made anew."""
+
+import time
+from datetime import datetime, timezone
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import Message
+from rich.progress import track
+
+from contracts.codec import Record, decode
+from contracts.names import INGESTED_HEADER, USER_TAGS_TABLE
+from contracts.settings import Settings
+from infra import log_records, log_start, topics
+from jobs.archive import archive_rows
+from jobs.buffer import clamp, ingestion_time
+from stores import archive
+
+ARCHIVE_SECONDS: Final = 5.0  # at most, until what is counted is archived too
+RETRY_SECONDS: Final = 1.0
+
+
+class Refilled(NamedTuple):
+    """Of one partition: the offsets that were read, `begin` up to, not including, `end`; events written; when the first
+    of the records came in (epoch milliseconds, None of none)."""
+
+    partition: int
+    begin: int
+    end: int
+    events: int
+    since: int | None
+
+    def __str__(self) -> str:
+        if self.since is None:
+            return f"partition {self.partition}: the log is empty"
+        since = datetime.fromtimestamp(self.since / 1000, timezone.utc)
+        return (
+            f"partition {self.partition}: {self.events} events from offset {self.begin} on, which came in since "
+            f"{since:%Y-%m-%d %H:%M:%S} UTC" + ("; what was before is no longer in the log" if self.begin else "")
+        )
+
+
+def recount(client: Client, days: int, deadline: float) -> int:
+    """Counts all listed blocks anew, and again those that then differ from the archive, until `deadline` (monotonic);
+    how many differences remain. The archive is kept for `days`."""
+    patience = min(deadline, time.monotonic() + ARCHIVE_SECONDS)
+    while archive.ahead(client) and time.monotonic() < patience:
+        time.sleep(RETRY_SECONDS)
+    for run in track(archive.block_runs(client, days), "counting blocks"):
+        archive.rebuild_aggregates(client, run)
+    while (found := archive.differences(client, days)) and time.monotonic() < deadline:
+        time.sleep(RETRY_SECONDS)
+        for block in {(one.topic_id, one.partition, one.block) for one in found}:
+            archive.rebuild_aggregates(client, archive.Run(*block, last=block[-1]))
+    return len(found)
+
+
+def refill_archive(settings: Settings, client: Client) -> list[Refilled]:
+    """Writes to the archive what the log still holds; rows that are there already stay as they are.
+
+    LogError or TopicError when the log cannot be read.
+    """
+    topic = settings.topics.user_tags.name
+    topic_id = UUID(topics.topic_ids(settings)[topic])
+    return [
+        _refill(settings, client, topic_id, partition, begin, end)
+        for partition, (begin, end) in log_start.bounds(settings, topic).items()
+    ]
+
+
+def _refill(settings: Settings, client: Client, topic_id: UUID, partition: int, begin: int, end: int) -> Refilled:
+    written, since = 0, None
+    for messages in log_records.read(settings, settings.topics.user_tags.name, partition, begin, end):
+        records = [_record(message) for message in messages]
+        since = records[0].ingested if since is None and records else since
+        rows = archive_rows(decode(records).events, topic_id, partition)
+        if rows.num_rows:
+            client.insert_arrow(USER_TAGS_TABLE, rows)
+        written += rows.num_rows
+    return Refilled(partition, begin, end, written, since)
+
+
+def _record(message: Message) -> Record:
+    """As the jobs read it."""
+    timestamp = clamp(message.timestamp()[1])
+    headers = dict(message.headers() or [])
+    ingested = headers.get(INGESTED_HEADER)
+    header = ingested.encode() if isinstance(ingested, str) else ingested
+    return Record(message.offset() or 0, timestamp, ingestion_time(header, timestamp), message.value() or b"")
