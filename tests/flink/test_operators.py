@@ -133,7 +133,9 @@ def test_the_first_record_after_a_start_wakes_every_closer(environments: Environ
     keyed = record_stream(environments(bundle_size=1), ticks).key_by(lambda row: 7, key_type=Types.INT())
     partials = collect(keyed.process(counter, Types.ROW([Types.INT(), BLOB()])))
     assert [shard for shard, _ in partials] == list(range(settings.jobs.series_shards))
-    assert all(arrow.load(bytes(blob)).num_rows == 0 for _, blob in partials)
+    assert all(
+        arrow.load(bytes(byte % 256 for byte in blob)).num_rows == 0 for _, blob in partials
+    )  # Java's are signed
 
 
 def execute(env: Any, settings: Settings, run: Run) -> None:
