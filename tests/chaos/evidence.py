@@ -26,7 +26,8 @@ SELECT
     product_id_is_number, toString(brand_id) AS brand_id, toString(category_id) AS category_id, price, offset, line,
     toUnixTimestamp64Milli(ingested) AS ingested
 FROM user_tags FINAL
-WHERE user_tags.time >= fromUnixTimestamp64Milli({begin:Int64}) AND user_tags.time < fromUnixTimestamp64Milli({end:Int64})
+WHERE user_tags.time >= fromUnixTimestamp64Milli({begin:Int64})
+  AND user_tags.time < fromUnixTimestamp64Milli({end:Int64})
 """
 COUNTED: Final = """
 SELECT toUnixTimestamp(minute) AS second, action, origin, brand_id, category_id, sum(count), sum(sum_price)
