@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from contracts import dead_letters
 from contracts.events import PLACED_SCHEMA
+from contracts.names import DATA_PIPELINES
 from contracts.settings import Settings
 from stores import clickhouse
 
@@ -25,7 +26,8 @@ SELECT
     product_id_is_number, toString(brand_id) AS brand_id, toString(category_id) AS category_id, price, offset, line,
     toUnixTimestamp64Milli(ingested) AS ingested
 FROM user_tags FINAL
-WHERE time >= fromUnixTimestamp64Milli({begin:Int64}) AND time < fromUnixTimestamp64Milli({end:Int64})
+WHERE user_tags.time >= fromUnixTimestamp64Milli({begin:Int64})
+  AND user_tags.time < fromUnixTimestamp64Milli({end:Int64})
 """
 COUNTED: Final = """
 SELECT toUnixTimestamp(minute) AS second, action, origin, brand_id, category_id, sum(count), sum(sum_price)
@@ -33,6 +35,33 @@ FROM aggregates_1m FINAL
 WHERE second >= intDiv({begin:Int64}, 60000) * 60 AND second * 1000 < {end:Int64}
 GROUP BY second, action, origin, brand_id, category_id
 """
+
+
+def log_ends(settings: Settings) -> dict[int, int]:
+    """By partition of the topic of tags, the offset after its last record."""
+    consumer = Consumer({**settings.kafka_client, "group.id": str(uuid4())})
+    ends = {
+        place.partition: consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)[1] for place in _places(settings)
+    }
+    consumer.close()
+    return ends
+
+
+def read_through(settings: Settings, ends: dict[int, int]) -> bool:
+    """Whether a checkpoint of each pipeline holds all records before `ends`. Collectors send empty records for ever, so
+    the lag need not be zero at any one moment."""
+    for pipeline in DATA_PIPELINES:
+        consumer = Consumer({**settings.kafka_client, "group.id": f"tidewatch-{pipeline}"})
+        places = consumer.committed(_places(settings), timeout=BROKER_SECONDS)
+        consumer.close()
+        if any(place.offset < ends[place.partition] for place in places):
+            return False
+    return True
+
+
+def _places(settings: Settings) -> list[TopicPartition]:
+    topic = settings.topics.user_tags
+    return [TopicPartition(topic.name, number) for number in range(topic.partitions)]
 
 
 def archived(settings: Settings, begin: int, end: int) -> pa.RecordBatch:

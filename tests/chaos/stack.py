@@ -67,7 +67,7 @@ class Stack:
         return bool((supervision.ask(self.settings) or {}).get("ready"))
 
     def processes(self, target: str) -> list[psutil.Process]:
-        """Those of a fault's target; empty while there is none, as after another fault."""
+        """Those of a fault's target, the leader first; empty while there is none, as after another fault."""
         with suppress(psutil.NoSuchProcess):
             running = instance.find(self.settings)
             if running is None:
@@ -82,7 +82,7 @@ class Stack:
         return []
 
     def _of_part(self, target: str) -> list[psutil.Process]:
-        """A part with all it started, or of a worker's kind the first that is there."""
+        """A part with all it started, or one worker."""
         if target == PYTHON_WORKER:
             workers = [one for one in self._tree("flink-taskmanager")[1:] if WORKER in " ".join(one.cmdline())]
             return workers[-1:]
