@@ -104,7 +104,8 @@ def test_a_deleted_topic_is_made_and_read_anew(stack: Settings, world: World) ->
     agree(world, before, 500)
     name, cluster = stack.topics.user_tags.name, FlinkCluster(stack)
     old, job = kafka_topics.topic_ids(stack)[name], cluster.running(DATA_JOB)
-    for deleted in AdminClient({**stack.kafka_client}).delete_topics([name]).values():
+    admin = AdminClient({**stack.kafka_client})  # kept: one that is collected meanwhile takes its calls along
+    for deleted in admin.delete_topics([name]).values():
         deleted.result(30)
     wait_until(lambda: "no new topic" if kafka_topics.topic_ids(stack).get(name, old) == old else None, 120)
     wait_until(lambda: "the old job runs" if cluster.running(DATA_JOB) in (None, job) else None, 180)
