@@ -41,9 +41,10 @@ bench-peers: ## the same work with other Python stream processors (ONLY=quixstre
 	@$(SETUP) dev
 	@ONLY=$(ONLY) EVENTS=$(EVENTS) $(PYTHON) -m benchmarks.peers
 
-pin: ## renew requirements*.txt from requirements*.in, and the jars' checksums from var/tools (needs uv)
+pin: ## renew every list of pinned packages from its .in, and the jars' checksums from var/tools (needs uv)
 	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header requirements.in -o requirements.txt
 	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	$(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header --no-annotate -c requirements.txt infra/deploy/requirements-jobs.in -o infra/deploy/requirements-jobs.txt
 	for peer in $(PEERS); do $(UV) pip compile --universal --python-version 3.10 --generate-hashes --no-header benchmarks/peers/$$peer.in -o benchmarks/peers/$$peer.txt; done
 	cd var/tools && find kafka flink -name '*.jar' -type f | LC_ALL=C sort | xargs sha256sum >../../infra/setup/jars.sha256
 

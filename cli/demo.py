@@ -102,8 +102,7 @@ def _run(settings: Settings, console: Console, seconds: float, seed: int) -> Rep
         raise SystemExit(1) from None
     console.print(f"[{progress.elapsed:5.1f} s] ready", markup=False, highlight=False)
     _addresses(settings, console)
-    token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""
-    load = Load(settings.host, settings.api.port, token=token)
+    load = Load(settings.host, settings.api.port, token=settings.api.token)
     return run(drive(load, Traffic(seed, FIRST_MS), seconds, console, began))
 
 

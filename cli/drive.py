@@ -62,9 +62,8 @@ def command(
     from testbed.report import Report
 
     settings = load()
-    token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""
     address = (host or settings.host, port or settings.api.port)
-    mix = Load(*address, rate, profiles_per_second, aggregates_per_second, connections, token)
+    mix = Load(*address, rate, profiles_per_second, aggregates_per_second, connections, settings.api.token)
     console = Console(file=sys.stderr)
 
     async def whole() -> Report:

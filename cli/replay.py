@@ -124,8 +124,8 @@ def _send(settings: "Settings", lines: list[bytes]) -> None:
     request = urllib.request.Request(  # noqa: S310  # our own API, by the settings
         f"http://{settings.host}:{settings.api.port}/v1/user-tags", b"\n".join(lines) + b"\n"
     )
-    for token in settings.api.tokens[:1]:
-        request.add_header("Authorization", f"Bearer {token.get_secret_value()}")
+    if settings.api.token:
+        request.add_header("Authorization", f"Bearer {settings.api.token}")
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # as above
             result = json.load(answer)

@@ -48,7 +48,8 @@ def compose(settings: Settings) -> Supervisor:
 
 
 def _watched(settings: Settings) -> list[Watched]:
-    """What is not embedded is watched all the same: its health decides about readiness and about the steps."""
+    """What is not embedded is watched all the same: its health decides about readiness and about the steps. But for
+    the API, which no step needs, and TaskManagers, whom only the JobManager knows."""
     needs = {Api.name: ("topics", "profiles")}
     owned = [Watched(part, needs.get(part.name, ())) for part in parts(settings)]
     outside: list[Part] = [kind(settings) for kind in (Kafka, ClickHouse, JobManager)]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-# Kafka topics (the topic names are settings; these are their defaults and the keys of `settings.topics`).
+# Kafka topics: defaults of the settings `topics.….name`, which say what a topic is really called.
 USER_TAGS: Final = "user-tags"
 SERIES: Final = "series"
 DEAD_LETTERS: Final = "dead-letters"

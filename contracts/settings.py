@@ -26,6 +26,8 @@ class SettingsError(Exception):
 
 
 class Section(BaseModel):
+    """Settings that belong together; an unknown one is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -38,13 +40,16 @@ class Topic(Section):
 
 
 class Topics(Section):
+    """The platform's topics; `infra.topics` creates them."""
+
     user_tags: Topic = Topic(name=names.USER_TAGS)
     series: Topic = Topic(name=names.SERIES)
     dead_letters: Topic = Topic(name=names.DEAD_LETTERS, partitions=1)
 
 
 class Kafka(Section):
-    """`bootstrap_servers` empty: the embedded broker at host:port. `security` holds librdkafka's names."""
+    """`bootstrap_servers` empty: the embedded broker at host:port. `security_protocol` and `sasl_…` are
+    librdkafka's, for outside ones."""
 
     bootstrap_servers: str = ""
     port: int = 9092
@@ -144,6 +149,11 @@ class Api(Section):
         if self.resume_at > self.shed_at:
             raise ValueError(f"resume_at ({self.resume_at}) must not be above shed_at ({self.shed_at})")
         return self
+
+    @property
+    def token(self) -> str:
+        """What our own programs send: the first of `tokens`, empty when none is asked for."""
+        return self.tokens[0].get_secret_value() if self.tokens else ""
 
 
 class Jobs(Section):

@@ -1,0 +1,1 @@
+"""What the platform runs on: the embedded stack, Flink clusters, topics and logs of Kafka, images."""

@@ -58,4 +58,5 @@ def load(path: Path) -> Holds | None:
 
 
 def save(path: Path, holds: Holds) -> None:
+    """For the next look, as `load` reads it."""
     state_file.replace(path, holds.model_dump_json(indent=1))

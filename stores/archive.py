@@ -1,6 +1,7 @@
 """The archive as the truth: what was derived from it is compared with it, and made anew from it."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from analysis.profile_updates import updates_of
 from contracts.events import PLACED_SCHEMA
 from stores.profiles import ProfileStore
 
-BLOCKS_A_STATEMENT = 20
+BLOCKS_A_STATEMENT = 20  # a bound on the time and memory of one rebuilding INSERT; progress is shown by statement
 
 
 class Totals(NamedTuple):
@@ -29,7 +30,7 @@ class Difference(NamedTuple):
     topic_id: UUID
     partition: int
     block: int
-    minute: object
+    minute: datetime
     action: str
     archived_count: int
     counted: int

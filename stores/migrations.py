@@ -3,6 +3,7 @@
 from clickhouse_connect.driver.client import Client
 
 import sql
+from contracts.names import MIGRATIONS_TABLE
 from contracts.settings import Settings
 from stores import clickhouse
 
@@ -21,7 +22,7 @@ def apply(settings: Settings) -> list[str]:
         missing = [name for name in sql.names("migrations") if name not in applied]
         for name in missing:
             client.command(sql.read(name))
-            client.insert("migrations", [[name]], column_names=["name"])
+            client.insert(MIGRATIONS_TABLE, [[name]], column_names=["name"])
         _set_retention(client, settings)
     return missing
 

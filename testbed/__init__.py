@@ -1,0 +1,1 @@
+"""Seeded traffic, the oracle that knows every right answer, the driver that compares, and plans of faults."""

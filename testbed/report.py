@@ -146,6 +146,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def milliseconds(seconds: float) -> float:
+    """With one decimal."""
     return round(seconds * 1000, 1)
 
 

@@ -18,6 +18,7 @@ _LONGEST_LABEL: Final = 256
 
 
 def blueprint(services: Services) -> Blueprint:
+    """The route over these services."""
     routes = Blueprint("aggregates", __name__)
 
     @routes.route("/aggregates", methods=["GET", "POST"])

@@ -7,6 +7,7 @@ from api.services import Services
 
 
 def blueprint(services: Services) -> Blueprint:
+    """The route over these services."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/readyz")

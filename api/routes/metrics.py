@@ -8,6 +8,7 @@ from api.services import Services
 
 
 def blueprint(services: Services) -> Blueprint:
+    """The route; metrics are those of the process, so it asks nothing of the services."""
     routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")

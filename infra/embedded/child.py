@@ -15,6 +15,7 @@ from infra.embedded.part import Part, PartError
 
 LOG_LIMIT: Final = 50_000_000  # bytes
 POLL_SECONDS: Final = 0.05
+LONG_LINE: Final = 2000  # bytes; JSON with a traceback in it
 
 
 class Child:
@@ -115,9 +116,9 @@ def rotate(log: Path, limit: int = LOG_LIMIT) -> None:
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log file, or that there is none."""
+    """The last lines of a log file, fewer where they are very long; or that there is none."""
     if not log.exists():
         return f"(no log at {log})"
     with open(log, "rb") as file:
-        file.seek(max(0, log.stat().st_size - 200 * lines))
+        file.seek(max(0, log.stat().st_size - LONG_LINE * lines))
         return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

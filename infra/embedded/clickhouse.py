@@ -81,7 +81,7 @@ class ClickHouse(Part):
 
     def _networks(self) -> Tree:
         """Who may connect: this machine; anyone with the password when the settings bind wider."""
-        return LOOPBACK if self.settings.host in ("127.0.0.1", "localhost") else {"ip": ["::/0"]}
+        return LOOPBACK if self.settings.is_private else {"ip": ["::/0"]}
 
     def _reader_limits(self) -> Tree:
         clickhouse = self.settings.clickhouse

@@ -1,10 +1,9 @@
 """One supervisor a state folder: its lock, what it notes about itself and its children, and cleaning up after it.
 
-The lock is the operating system's, so it ends with its holder, however that ends. Pids are noted with when the process
-started: a number alone may be another's by now. A note that cannot be read is as none.
+Pids are noted with when the process started: a number alone may be another's by now. A note that cannot be read is as
+none.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ import psutil
 from pydantic import TypeAdapter
 
 from contracts.settings import Settings
-from contracts.settings_text import dump
 from infra import state_file
 from infra.embedded.child import end_group
+from infra.file_lock import try_lock
+from infra.flink import handover
 
 
 class Busy(Exception):
@@ -73,7 +73,7 @@ def hold(settings: Settings) -> Iterator[None]:
     folder = settings.state_path
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "supervisor.lock", "a") as lock:
-        if not _lock(lock.fileno()):
+        if not try_lock(lock.fileno()):
             raise Busy(f"a supervisor runs on {folder} already")
         end_leftovers(folder)
         state_file.replace(folder / "supervisor.json", json.dumps(this_process(os.getpid())))
@@ -122,15 +122,4 @@ def settings_file(settings: Settings) -> Path:
 
 def write_settings(settings: Settings) -> Path:
     """Writes `settings_file`, secrets in clear, readable by the owner alone; returns it."""
-    path = settings_file(settings)
-    absolute = settings.model_copy(update={"home": settings.home.absolute()})
-    state_file.replace(path, dump(absolute), mode=0o600)
-    return path
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return handover.write(settings, settings_file(settings))

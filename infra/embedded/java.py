@@ -27,4 +27,5 @@ def jars(settings: Settings, tool: str) -> list[Path]:
 
 
 def classpath(settings: Settings, tool: str) -> str:
+    """The jars of `kafka` or `flink` as java's option wants them; PartError as for `jars`."""
     return ":".join(map(str, jars(settings, tool)))

@@ -1,15 +1,13 @@
-"""The settings in effect, as a file for the process that builds a job's graph, and as a fingerprint."""
+"""The settings in effect, as a file for processes that we start, and as a fingerprint of the job that they make."""
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from contracts.settings import Settings
-from contracts.settings_text import plain
+from contracts.settings_text import dump, plain
+from infra import state_file
 
 JOB_SETTINGS: Final = {"topics", "kafka", "clickhouse", "flink", "profiles", "jobs", "state_dir", "home", "log_level"}
 
@@ -22,8 +20,6 @@ def fingerprint(settings: Settings) -> str:
 
 def write(settings: Settings, path: Path) -> Path:
     """Writes the settings in effect as YAML, secrets in clear, for this user's eyes only; returns `path`."""
-    values = {**plain(settings.model_dump()), "home": str(settings.home.absolute())}
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        yaml.safe_dump(values, file)
+    absolute = settings.model_copy(update={"home": settings.home.absolute()})
+    state_file.replace(path, dump(absolute), mode=0o600)
     return path

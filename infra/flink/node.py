@@ -35,11 +35,11 @@ class Node(FlinkPart):
 
 
 class JobManagerNode(Node, JobManager):
-    pass
+    """The JobManager for other containers."""
 
 
 class TaskManagerNode(Node, TaskManager):
-    pass
+    """A TaskManager for other containers."""
 
 
 NODES: Final[dict[str, type[Node]]] = {"jobmanager": JobManagerNode, "taskmanager": TaskManagerNode}

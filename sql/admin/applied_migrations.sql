@@ -1,1 +1,2 @@
+-- The names of the migrations that ran.
 SELECT DISTINCT name FROM migrations

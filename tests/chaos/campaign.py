@@ -196,8 +196,7 @@ class Runner:
 
 
 def _driver(settings: Settings, seed: int, mix: Mix) -> Driver:
-    token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""
-    load = Load(settings.host, settings.api.port, mix.tags, mix.profiles, mix.aggregates, token=token)
+    load = Load(settings.host, settings.api.port, mix.tags, mix.profiles, mix.aggregates, token=settings.api.token)
     return Driver(load, main_traffic(seed, mix.cookies), GRACE)
 
 

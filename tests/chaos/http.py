@@ -14,8 +14,7 @@ class Http:
     """POST to the API; a call that fails has the status testbed.wire.FAILED."""
 
     def __init__(self, settings: Settings, connections: int) -> None:
-        token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""
-        self._requests = Requests(settings.host, settings.api.port, token)
+        self._requests = Requests(settings.host, settings.api.port, settings.api.token)
         self._loop = asyncio.get_running_loop()
         self._pool = Pool(settings.host, settings.api.port, connections, self._loop)
         self._house = self._loop.create_task(self._keep_house())

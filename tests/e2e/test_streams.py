@@ -113,7 +113,7 @@ def _letters_until(stack: Settings, last: bytes) -> list[dead_letters.DeadLetter
     return letters
 
 
-def test_types(world: World) -> None:
+def test_times_and_ids_come_back_as_they_were_spelled(world: World) -> None:
     """`time` as a number, ids as number and text: each comes back as it came in."""
     traffic = Traffic(25, START_MS + 64 * DAY_MS)
     one = traffic.tag(0)
