@@ -1,13 +1,11 @@
 """Keeps our jobs on the embedded Flink: submitted when they do not run, from the newest restore point."""
 
-from collections.abc import Callable
 from typing import Final
 
 from cli.job_reading import require_log, rewind
-from cli.job_start import JOBS, DeployError, JobKind, Start, arguments, choose
+from cli.job_start import JOBS, DeployError, JobKind, Start, arguments, choose, reads
 from contracts.settings import Settings
 from infra import topics
-from infra.flink.ledger import Submission
 from infra.flink.rest import Rest
 from infra.flink_cluster import FlinkCluster, FlinkError, RestoreFailed, deploy_lock
 
@@ -78,8 +76,8 @@ class KeepJobs:
 
     def _reads_another_topic(self, job: JobKind, running: str) -> bool:
         """Whether the topic was deleted and created again since: the job's offsets mean nothing in the new one."""
-        entry = next((entry for entry in self._cluster.ledger.of(job.name) if entry.job_id == running), None)
-        return entry is not None and _reads(entry, topics.topic_ids(self._settings).get, self._settings) is False
+        current = topics.topic_ids(self._settings).get(self._settings.topics.user_tags.name, "")
+        return not reads(self._cluster, running, current)
 
     def _require_running(self, job: JobKind, running: str) -> None:
         answer = self._rest.get(f"/jobs/{running}")
@@ -105,10 +103,3 @@ class KeepJobs:
             return self._cluster.problem(running) or "no reason given yet"
         except FlinkError as error:
             return str(error)
-
-
-def _reads(entry: Submission, current: Callable[[str], str | None], settings: Settings) -> bool | None:
-    """None when the submission does not say which topic it reads."""
-    name = settings.topics.user_tags.name
-    named = [argument.partition("=")[2] for argument in entry.args if argument.startswith(f"{name}=")]
-    return current(name) == named[0] if named else None
