@@ -11,6 +11,7 @@ import click
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
 from benchmarks.rig.collecting import Collector, Load, Measured, middle, site
+from benchmarks.rig.rivals.asgi_floor import Floor
 from benchmarks.rig.rivals.flask_collect import FlaskCollector
 from contracts.tags import encode_tag
 from testbed.generator import Traffic
@@ -34,13 +35,15 @@ def run() -> list[Result]:
             click.echo(ours[-1].row("tidewatch"))
             rivals.append(place.measure(FlaskCollector, load))
             click.echo(rivals[-1].row("flask on granian"))
+        floor = place.measure(Floor, load, keeps=False)
+        click.echo(floor.row("HTTP alone: ASGI, 204"))
     best, rival = middle(ours), middle(rivals)
     result = Result("collect_tags", best.rate, "tags/s", "Flask on granian", rival.rate, best.server_us)
     if best.rate < TIMES_THE_RIVAL * rival.rate:
         raise BenchmarkFailed(
             f"{best.rate:.0f} tags/s, {best.rate / rival.rate:.2f} times the rival's {rival.rate:.0f}"
         )
-    return [result]
+    return [result, Result("collect_tags.floor", floor.rate, "calls/s", cpu_us=floor.server_us)]
 
 
 def tag_requests() -> list[bytes]:

@@ -7,7 +7,8 @@ from typing import Any
 import bytewax.operators as op
 import msgspec
 from bytewax.connectors.kafka import KafkaSource
-from bytewax.dataflow import Dataflow, KeyedStream
+from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
 from bytewax.operators.windowing import EventClock, TumblingWindower, fold_window
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir

@@ -108,6 +108,7 @@ FRAGMENTS = st.sampled_from(
 @given(st.lists(FRAGMENTS, max_size=8).map(b"".join))
 @example(LINE.strip() + LINE.strip() + b"\n\n")  # as many objects as lines, not one a line
 @example(LINE.strip().replace(b":{", b":\n{") + LINE)
+@example(b"\n" + LINE.strip() + LINE.strip())  # a break before the first
 def test_decode_and_the_collectors_rules_agree_on_every_line(payload: bytes) -> None:
     good: list[tuple[int, UserTag]] = []
     bad: list[tuple[int, str, str, bytes]] = []
