@@ -31,7 +31,7 @@ from testbed.report import quantile
 
 SECONDS: Final = 20.0
 TIMES: Final = 10
-CLIENTS: Final = 4000  # connections at a time
+CLIENTS: Final = 1500  # connections at a time, three times those of the closed loop
 LEAST_OF_THE_PEAK: Final = 0.8
 LATE: Final = 0.2  # seconds: what an accepted call may take, by the contract
 MOST_MEMORY: Final = 100_000_000  # bytes that the flood may add

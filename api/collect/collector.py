@@ -15,6 +15,7 @@ from api import metrics
 from api.collect.breaker import Breaker
 from api.collect.disk import DiskGate, watch_disk
 from api.collect.lane import LARGEST_BATCH_BYTES, Batch, Lane, partition_of
+from api.collect.load import LoadGate
 from api.collect.producer import LogProducer, OutRecord
 from api.problems import unavailable
 from contracts.settings import Settings
@@ -46,13 +47,14 @@ class Collector:
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
         self._buffered = 0
-        self._pending = 0  # events that were added one by one and are not settled yet
         self._ending = False
+        self.load = LoadGate(self._api.pending_tags)
         self._disk = DiskGate(self._api.shed_at, self._api.resume_at)
         self._tasks = [
             loop.create_task(self._probe_forever()),
             loop.create_task(self._tick_forever()),
             loop.create_task(watch_disk(self._disk, settings)),
+            loop.create_task(self.load.watch()),
         ]
 
     @property
@@ -71,18 +73,12 @@ class Collector:
         batch = lane.batch
         batch.add(line, time, now, future)
         self._buffered += len(line) + 1
-        self._pending += 1
+        self.load.pending += 1
         if len(batch.lines) >= self._api.batch_lines or batch.size >= LARGEST_BATCH_BYTES:
             self._send_batch(lane)
         elif self._timer is None:
             self._timer = self._loop.call_later(self._linger, self._send_all)
         return future
-
-    def admit_call(self) -> None:
-        """Problem 503 while as many events wait as are answered in time: to be asked before an event is even read, so
-        that refusing costs little."""
-        if self._pending >= self._api.pending_tags:
-            raise unavailable("more tags at a time than can be taken: send again later, or many in a call")
 
     def add_record(self, record: OutRecord) -> asyncio.Future[None]:
         """Sends a whole record of its own; as `add` otherwise."""
@@ -156,7 +152,7 @@ class Collector:
             now = self._loop.time()
             lane.breaker.settled(number, error is None, now)
             self._buffered -= size
-            self._pending -= single
+            self.load.pending -= single
             _report(record.rows, error, now - sent)
             _settle(waiting, error)
 

@@ -5,6 +5,7 @@ from typing import Final
 from api import metrics
 from api.asgi import NO_CONTENT, Receive, Response, Scope, read_body
 from api.collect.collector import Clock, Collector
+from api.collect.load import REFUSAL
 from api.problems import invalid
 from contracts.tags import InvalidTag, check_not_future, decode_tag, encode_tag, event_time
 
@@ -20,8 +21,9 @@ class TagHandler:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
+        if self._collector.load.refuses:
+            return REFUSAL
         body = await read_body(receive, _LARGEST_TAG_BYTES)
-        self._collector.admit_call()
         now = self._clock()
         try:
             tag = decode_tag(body)

@@ -30,8 +30,9 @@ class Answer:
 class Caller:
     """Sends requests to an app."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, services: Services) -> None:
         self._app = app
+        self.services = services
 
     async def __call__(
         self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -76,9 +77,10 @@ def with_app(settings: Settings, calls: Callable[[Caller], Awaitable[T]]) -> T:
 
     async def run() -> T:
         app = App(settings)
-        app.start(Services.open(settings, asyncio.get_running_loop()))
+        services = Services.open(settings, asyncio.get_running_loop())
+        app.start(services)
         try:
-            return await calls(Caller(app))
+            return await calls(Caller(app, services))
         finally:
             await app.stop()
 

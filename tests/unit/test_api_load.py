@@ -1,0 +1,68 @@
+"""When single tags are refused because more come than can be taken."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from api.collect.load import LoadGate
+from contracts.settings import Api, Settings
+from tests.unit.asgi_calls import Answer, Caller, with_app
+from tests.unit.test_api_requests import NOWHERE, TAG
+
+
+def test_it_refuses_while_many_wait_and_the_loop_is_late() -> None:
+    async def run() -> None:
+        gate = LoadGate(2)
+        watching = asyncio.create_task(gate.watch())
+        gate.pending = 2
+        await asyncio.sleep(0)
+        assert not gate.refuses
+        while not gate.late:
+            time.sleep(0.2)  # noqa: ASYNC251  # is what makes the loop late
+            await asyncio.sleep(0)
+        assert gate.refuses
+        gate.pending = 1
+        assert not gate.refuses
+        gate.pending = 9
+        deadline = time.monotonic() + 30
+        while gate.refuses:
+            assert time.monotonic() < deadline, "it stays late"
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_refused_tag_was_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LoadGate, "refuses", True)
+
+    async def calls(call: Caller) -> tuple[Answer, str]:
+        refused = await call("POST", "/user_tags", json.dumps(TAG).encode())
+        return refused, (await call("GET", "/metrics")).body.decode()
+
+    api = Api(breaker_seconds=0.2, delivery_timeout_seconds=0.5, query_seconds=1)
+    refused, metrics = with_app(Settings(state_dir=tmp_path, kafka=NOWHERE, api=api), calls)
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "more tags come than can be taken" in refused.json["detail"]
+    assert "tidewatch_api_buffered_bytes 0.0" in metrics
+
+
+def test_what_waits_is_counted_until_it_is_settled(tmp_path: Path) -> None:
+    """Nobody is at the broker's address: the tags are given up after half a second."""
+    api = Api(breaker_seconds=5, delivery_timeout_seconds=0.5, query_seconds=1)
+
+    async def calls(call: Caller) -> None:
+        sent = [asyncio.create_task(call("POST", "/user_tags", json.dumps(TAG).encode())) for _ in range(5)]
+        load = call.services.collector.load
+        deadline = time.monotonic() + 30
+        while load.pending < 5:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert [answer.status for answer in await asyncio.gather(*sent)] == [503] * 5
+        assert load.pending == 0
+
+    with_app(Settings(state_dir=tmp_path, kafka=NOWHERE, api=api), calls)
