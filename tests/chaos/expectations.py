@@ -78,10 +78,13 @@ def wrong_groups(expected: Groups, found: Groups) -> Iterator[str]:
             yield f"group {key}: {expected.get(key)} in the archive, counted {found.get(key)}"
 
 
-def profiles_of(events: pa.RecordBatch) -> dict[str, bytes]:
-    """By cookie the API's answer for all times, by the order of the events' times, of which no two are equal."""
+def profiles_of(stream: Stream, events: pa.RecordBatch) -> dict[str, bytes]:
+    """The API's answer for all times by cookie, also of cookies whose tags all got lost on their way. Newest first, and
+    no two tags have the same time."""
     newest_first = np.argsort(-events.column("time").to_numpy())
     lists: defaultdict[str, dict[str, list[bytes]]] = defaultdict(lambda: {"VIEW": [], "BUY": []})
+    for index in np.flatnonzero(np.frombuffer(bytes(stream.fates), np.uint8) == UNKNOWN).tolist():
+        lists.setdefault(stream.traffic.tag(index).cookie, {"VIEW": [], "BUY": []})
     for tag in tags_of(events.take(pa.array(newest_first))):
         newest = lists[tag.cookie][tag.action]
         if len(newest) < SHOWN:

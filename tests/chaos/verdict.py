@@ -59,7 +59,7 @@ async def _judge(settings: Settings, campaign: Campaign) -> Verdict:
         events = await asyncio.to_thread(evidence.archived, settings, stream.begin, stream.end)
         if stream is campaign.mixed:
             mixed = set(events.column("time").to_pylist())
-        groups, profiles = expectations.groups_of(events), expectations.profiles_of(events)
+        groups, profiles = expectations.groups_of(events), expectations.profiles_of(stream, events)
         counted = await asyncio.to_thread(evidence.counted, settings, stream.begin, stream.end)
         verdict.add(expectations.tally(stream, events), len(profiles))
         verdict.problems += _first(expectations.wrong_in_archive(stream, events))
@@ -78,7 +78,7 @@ async def _judge(settings: Settings, campaign: Campaign) -> Verdict:
 
 
 async def _wrong_profiles(http: Http, stream: Stream, profiles: dict[str, bytes]) -> list[str]:
-    """What the API answers otherwise; of every cookie that has an archived tag."""
+    """What the API answers otherwise."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def wrong(cookie: str, expected: bytes) -> str | None:

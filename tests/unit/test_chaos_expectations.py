@@ -73,7 +73,9 @@ def test_an_empty_archive_lacks_everything() -> None:
     nothing = pa.RecordBatch.from_pylist([], PLACED_SCHEMA)
     assert len(list(expectations.wrong_in_archive(stream, nothing))) == SENT - 3
     assert expectations.groups_of(nothing) == {}
-    assert expectations.profiles_of(nothing) == {}
+    assert set(expectations.profiles_of(stream, nothing)) == {
+        stream.traffic.tag(index).cookie for index in (LOST, TWICE)
+    }
 
 
 def test_groups_that_count_otherwise_are_seen() -> None:
@@ -89,7 +91,7 @@ def test_groups_that_count_otherwise_are_seen() -> None:
 def test_profiles_are_newest_first_and_cut() -> None:
     stream = Stream(Traffic(8, cookies=1))
     events = archive(stream, list(range(300)))
-    (profile,) = expectations.profiles_of(events).values()
+    (profile,) = expectations.profiles_of(stream, events).values()
     views = [index for index in range(300) if stream.traffic.tag(index).action == "VIEW"]
     assert len(views) > expectations.SHOWN
     assert profile.count(b'"VIEW"') == expectations.SHOWN
