@@ -120,6 +120,10 @@ class Runner:
         finally:
             for task in others:
                 task.cancel()
+            ended = await asyncio.gather(*others, return_exceptions=True)
+        for error in ended:
+            if not isinstance(error, asyncio.CancelledError):
+                raise RuntimeError("malformed bytes were not sent to the end") from error
 
     async def _strike(self, fault: Fault) -> None:
         await asyncio.sleep(fault.quiet)

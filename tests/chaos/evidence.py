@@ -12,12 +12,10 @@ from contracts.events import PLACED_SCHEMA
 from contracts.names import DATA_PIPELINES
 from contracts.settings import Settings
 from stores import clickhouse
+from tests.chaos.expectations import Groups
 
 READ_SECONDS: Final = 300.0
 BROKER_SECONDS: Final = 30.0
-# Minute (epoch seconds), action, origin, brand, category; and how many events with which sum of prices.
-Group = tuple[int, str, str, str, str]
-Groups = dict[Group, tuple[int, int]]
 
 ARCHIVED: Final = """
 SELECT
@@ -79,8 +77,8 @@ def counted(settings: Settings, begin: int, end: int) -> Groups:
     return {tuple(row[:5]): (row[5], row[6]) for row in rows}
 
 
-def letters(settings: Settings) -> Counter[bytes]:
-    """The bytes of each dead letter that a read_committed reader sees; a letter counts as often as it stands there."""
+def letters(settings: Settings, mark: bytes) -> Counter[bytes]:
+    """How often each dead letter whose bytes hold `mark` stands there for a reader of committed transactions."""
     options = {"group.id": str(uuid4()), "isolation.level": "read_committed", "enable.partition.eof": True}
     consumer = Consumer({**settings.kafka_client, **options, "enable.auto.commit": False})
     topic = settings.topics.dead_letters
@@ -96,4 +94,4 @@ def letters(settings: Settings) -> Counter[bytes]:
         else:
             found[dead_letters.decode(message.value() or b"").original()] += 1
     consumer.close()
-    return found
+    return Counter({piece: number for piece, number in found.items() if mark in piece})

@@ -3,20 +3,22 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from contracts.names import INGESTED_HEADER
 from contracts.settings import Settings
-from testbed.malformed import LONGEST, MixedRecord, bad_line, mixed_record
+from testbed.malformed import LONGEST, bad_line, mixed_record
 from tests.chaos.http import Http
-from tests.chaos.streams import Stream
+from tests.chaos.streams import SentRecord, Stream
 
 EVERY: Final = 0.25  # seconds between two requests, and between two records
 POLL: Final = 0.05
 REQUESTS: Final = 10**9  # their numbers begin there, so that none has the bytes of a record's line
 FLUSH_SECONDS: Final = 30.0
+Delivered = Callable[[KafkaError | None, object], None]
 
 
 class Requests:
@@ -37,15 +39,11 @@ class Requests:
 
 
 class Records:
-    """Records of good and bad lines, and of garbage, by a Kafka producer; good tags are noted in `stream`.
-
-    A record's fate is all or nothing: `acknowledged` holds the numbers of those that the broker has for certain.
-    """
+    """Records of good and bad lines, and of garbage, by a Kafka producer; good tags are noted in `stream`."""
 
     def __init__(self, settings: Settings, seed: int, stream: Stream) -> None:
         self._settings, self._seed, self._stream = settings, seed, stream
-        self.sent: list[tuple[MixedRecord, list[int]]] = []  # with the indices of its tags
-        self.acknowledged: set[int] = set()
+        self.sent: list[SentRecord] = []
         self._producer = self._connect()
 
     async def run(self) -> None:
@@ -69,26 +67,33 @@ class Records:
 
     def _send(self) -> None:
         number, first = len(self.sent), len(self._stream.fates)
-        tags = [self._stream.traffic.tag(first + at) for at in range(number % LONGEST + 1)]
-        record = mixed_record(self._seed, number, tags)
-        indices = list(range(first, first + len(record.tags)))
+        traffic = self._stream.traffic
+        mixed = mixed_record(self._seed, number, [traffic.tag(first + at) for at in range(number % LONGEST + 1)])
+        indices = range(first, first + len(mixed.tags))
         for index in indices:
             self._stream.send(index)
-        self.sent.append((record, indices))
+        record = SentRecord(mixed.bad, [traffic.time(index) for index in indices])
+        self.sent.append(record)
+
+        def delivered(error: KafkaError | None, _: object) -> None:
+            if error is None:
+                record.acknowledged = True
+                for index in indices:
+                    self._stream.acknowledge(index)
+
+        self._produce(mixed.value, number, traffic.time(first), delivered)
+
+    def _produce(self, value: bytes, number: int, time_ms: int, delivered: Delivered) -> None:
         topic = self._settings.topics.user_tags
+        clock = str(int(time.time() * 1000))
         try:
             self._producer.produce(
                 topic.name,
-                record.value,
+                value,
                 partition=number % topic.partitions,
-                timestamp=self._stream.traffic.time(first),
-                headers={INGESTED_HEADER: str(int(time.time() * 1000))},
-                on_delivery=lambda error, _: self._delivered(number) if error is None else None,
+                timestamp=time_ms,
+                headers={INGESTED_HEADER: clock},
+                on_delivery=delivered,
             )
         except KafkaException:  # this producer is lost for good
             self._producer = self._connect()
-
-    def _delivered(self, number: int) -> None:
-        self.acknowledged.add(number)
-        for index in self.sent[number][1]:
-            self._stream.acknowledge(index)

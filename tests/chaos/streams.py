@@ -4,6 +4,7 @@ Each stream has a time of its own, in which every tag has its own millisecond: a
 turns up, and one that turns up twice shows.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from testbed.generator import START_MS, Traffic
@@ -36,6 +37,16 @@ class Stream:
     def acknowledge(self, index: int) -> None:
         """Notes that it was answered as taken."""
         self.fates[index] = ACKNOWLEDGED
+
+
+@dataclass
+class SentRecord:
+    """A record of the mixed stream: the malformed pieces in it, and the times of its tags. It is there as a whole, or
+    not at all."""
+
+    bad: list[bytes]
+    times: list[int]
+    acknowledged: bool = False
 
 
 def main_traffic(seed: int, cookies: int) -> Traffic:
