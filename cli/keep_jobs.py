@@ -88,6 +88,7 @@ class KeepJobs:
             raise JobDown(f"job {job.name} is {answer['state']}: {why}")
         if any(status != RUNNING for status in tasks):
             raise JobDown(f"job {job.name} is starting: {tasks.count(RUNNING)} of {len(tasks)} tasks run")
+        self._broken.clear()  # it could read its state: what comes after is newer than the broken ones
 
     def _give_up_broken(self, running: str, why: str) -> None:
         """Cancels a job that begins again and again with state that it cannot read, so that older one is taken."""
