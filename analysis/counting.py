@@ -45,15 +45,12 @@ class Count(NamedTuple):
         return self.head() + arrow.dump(groups.total(self.runs))
 
     @staticmethod
-    def load(head: bytes, runs: Iterable[bytes]) -> "Count":
-        """From what `head` gave, and `arrow.dump` of each run."""
+    def load(data: bytes, runs: Iterable[bytes] = ()) -> "Count":
+        """From what `dump` gave, or from `head` and what `arrow.dump` gave of each run."""
+        head, run = data[: _HEAD.size], data[_HEAD.size :]
         *block, written = _HEAD.unpack(head)
-        return Count(Block(*block), [arrow.load(run) for run in runs], written)
-
-    @staticmethod
-    def load_whole(data: bytes) -> "Count":
-        """From what `dump` gave."""
-        return Count.load(data[: _HEAD.size], [data[_HEAD.size :]])
+        blobs = [run, *runs] if run else runs
+        return Count(Block(*block), [arrow.load(blob) for blob in blobs], written)
 
 
 class Folded(NamedTuple):

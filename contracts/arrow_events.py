@@ -84,13 +84,14 @@ def all_good(events: pa.RecordBatch, now: int) -> bool:
     """
     if events.num_rows == 0:
         return True
-    texts = {name: _texts(events.column(name)) for name in (*_TEXT_COLUMNS, "time_text", "device", "action")}
+    texts = {name: _texts(events.column(name)) for name in (*_TEXT_COLUMNS, "time_text", *_ALLOWED)}
+    is_text = pc.invert(events.column("product_id_is_number"))
     return (
         _within(events.column("time"), 0, _latest(now))
         and all(_within(pc.binary_length(texts[name]), 1, _LONGEST_TEXT) for name in _TEXT_COLUMNS)
         and _within(pc.binary_length(texts["time_text"]), 1, _LONGEST_TIME)
         and all(pc.all(pc.is_in(texts[name], value_set=allowed)).as_py() for name, allowed in _ALLOWED.items())
-        and pc.all(pc.or_(_are_plain_numbers(texts["product_id"]), pc.invert(events.column("product_id_is_number")))).as_py()
+        and bool(pc.all(pc.or_(is_text, _are_plain_numbers(texts["product_id"]))).as_py())
     )
 
 

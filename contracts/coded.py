@@ -31,7 +31,9 @@ def table(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
 def smallest(texts: pa.Array) -> pa.DictionaryArray:
     """The texts as codes of as few bytes as they need."""
     coded = _coded(texts)
-    kind = next(kind for kind in (pa.int8(), pa.int16(), pa.int32()) if len(coded.dictionary) < 2 ** (kind.bit_width - 1))
+    kind = next(
+        kind for kind in (pa.int8(), pa.int16(), pa.int32()) if len(coded.dictionary) < 2 ** (kind.bit_width - 1)
+    )
     return pa.DictionaryArray.from_arrays(coded.indices.cast(kind), coded.dictionary)
 
 

@@ -1,8 +1,8 @@
 """Events as Arrow: the schema that tags, archive and jobs share, and the way from tags to it and back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -47,7 +47,7 @@ COUNTED_SCHEMA: Final = pa.schema(
     ]
 )
 
-_OF_TAG: Final = {
+_OF_TAG: Final[dict[str, Callable[[UserTag], Any]]] = {
     "time_text": lambda tag: None if isinstance(tag.time, int) else tag.time,
     "product_id": lambda tag: str(tag.product_info.product_id),
     "product_id_is_number": lambda tag: isinstance(tag.product_info.product_id, int),

@@ -80,8 +80,8 @@ class Operator:
         self.waiting: list[bytes] = []  # closed and not written
 
     def flush(self, records: list[Record], writable: bool) -> pa.Table:
-        folded = fold(Count.load_whole(self.current) if self.current else None, records)
-        counts = [*map(Count.load_whole, self.waiting), *folded.counts]
+        folded = fold(Count.load(self.current) if self.current else None, records)
+        counts = [*map(Count.load, self.waiting), *folded.counts]
         if writable:
             counts = write(self.store, counts)[-1:]
         self.waiting = [count.dump() for count in counts[:-1]]
@@ -163,7 +163,7 @@ def test_only_what_changed_is_written_again(log: list[Record]) -> None:
 @given(logs())
 def test_a_count_passes_through_bytes(log: list[Record]) -> None:
     for count in fold(None, log).counts:
-        for again in (Count.load_whole(count.dump()), Count.load(count.head(), map(arrow.dump, count.runs))):
+        for again in (Count.load(count.dump()), Count.load(count.head(), map(arrow.dump, count.runs))):
             assert (again.block, again.written) == (count.block, count.written)
             assert again.unwritten().equals(count.unwritten())
 
