@@ -1,18 +1,16 @@
 """Runs the pipeline `aggregates` from Kafka into ClickHouse, and Flink SQL over the same events, on one stack."""
 
 import os
-import re
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
-from urllib.request import urlopen
 
 import click
 import pyarrow as pa
 
 from benchmarks.results import Result
-from benchmarks.rig import log, stack
+from benchmarks.rig import log, sources, stack
 from benchmarks.rig.counted import Counted
 from benchmarks.rig.events import Stream
 from benchmarks.rig.log import Payload
@@ -27,9 +25,6 @@ SECONDS: Final = 240.0  # at most, of one run
 RIVAL: Final = "Flink SQL, one JSON object a record, TUMBLE, blackhole"
 RIVAL_JOB: Final = "rival-flink-sql"
 RIVAL_TOPIC: Final = "one-tag-a-record"
-SOURCE_RECORDS: Final = re.compile(
-    r'flink_taskmanager_job_task_operator_numRecordsOut\{.*operator_name="Source.*subtask_index="(\d+)".*\} (\S+)'
-)
 PROGRESS: Final = "SELECT partition, sum(lines) FROM blocks FINAL GROUP BY partition"
 
 
@@ -49,7 +44,6 @@ def measure(name: str, stream: Stream, rows: int, encode: Callable[[pa.RecordBat
         log.fill(parts.settings, topic, one_a_record(stream))
         theirs = [rival(parts, stream.events) for _ in range(runs)]
     best = sorted(ours, key=lambda course: course.rate)[runs // 2]
-    click.echo(best.table())
     other = statistics.median(course.rate for course in theirs)
     return [Result(name, best.rate, "events/s", RIVAL, other, best.cpu_us)]
 
@@ -82,21 +76,14 @@ def count(parts: Stack, events: int, counted: Counted) -> Course:
 
         with parts.job("aggregates", "jobs.aggregates", parts.topic_argument()):
             course = follow(written, events, parts.cpu, SECONDS)
-    click.echo(f"{course.rate:,.0f} events/s, {course.cpu_us:.2f} us an event")
+    click.echo(f"{course.rate:,.0f} events/s, {course.cpu_us:.2f} us an event\n{course.table()}")
     counted.check(parts.settings)
     return course
 
 
 def rival(parts: Stack, events: int) -> Course:
     """One run of the rival, by what its source has handed on."""
-    address = f"http://{parts.settings.host}:{parts.settings.flink.taskmanager_metrics_port}/metrics"
-
-    def handed_on() -> Lanes:
-        with urlopen(address) as response:  # noqa: S310  # our own http:// address
-            text = response.read().decode()
-        return {int(subtask): int(float(value)) for subtask, value in SOURCE_RECORDS.findall(text)}
-
     with parts.job(RIVAL_JOB, "rivals.flink_sql", [parts.settings.bootstrap_servers, RIVAL_TOPIC]):
-        course = follow(handed_on, events, parts.cpu, SECONDS)
+        course = follow(lambda: sources.handed_on(parts.settings), events, parts.cpu, SECONDS)
     click.echo(f"rival: {course.rate:,.0f} events/s, {course.cpu_us:.2f} us an event")
     return course

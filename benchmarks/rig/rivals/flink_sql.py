@@ -20,7 +20,7 @@ CREATE TABLE events (
 """
 SINK = """
 CREATE TABLE counts (
-    minute TIMESTAMP_LTZ(3), action STRING, origin STRING, brand_id STRING, category_id STRING,
+    `minute` TIMESTAMP_LTZ(3), action STRING, origin STRING, brand_id STRING, category_id STRING,
     events BIGINT, sum_price BIGINT
 ) WITH ('connector' = 'blackhole')
 """

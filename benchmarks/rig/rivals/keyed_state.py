@@ -1,5 +1,5 @@
-"""The newest tags of each cookie in Flink's own state, as PyFlink's documentation would have it: a key_by by cookie and a
-KeyedProcessFunction, one JSON object a record: `-pym rivals.keyed_state BOOTSTRAP TOPIC`.
+"""The newest tags of each cookie in Flink's own state: a key_by by cookie and a KeyedProcessFunction, one JSON object a
+record. Run by `-pym rivals.keyed_state BOOTSTRAP TOPIC`.
 """
 
 import json
