@@ -1,7 +1,6 @@
 """Events as Arrow: the schema that tags, archive and jobs share, and the way from tags to it and back."""
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
@@ -47,19 +46,25 @@ COUNTED_SCHEMA: Final = pa.schema(
     ]
 )
 
-_OF_TAG: Final[dict[str, Callable[[UserTag], Any]]] = {
-    "time_text": lambda tag: None if isinstance(tag.time, int) else tag.time,
-    "product_id": lambda tag: str(tag.product_info.product_id),
-    "product_id_is_number": lambda tag: isinstance(tag.product_info.product_id, int),
-    **{name: attrgetter(name) for name in ("cookie", "country", "device", "action", "origin")},
-    **{name: attrgetter(f"product_info.{name}") for name in ("brand_id", "category_id", "price")},
+_COLUMNS: Final[dict[str, Callable[[Sequence[UserTag]], list[Any]]]] = {
+    "time_text": lambda tags: [None if isinstance(tag.time, int) else tag.time for tag in tags],
+    "cookie": lambda tags: [tag.cookie for tag in tags],
+    "country": lambda tags: [tag.country for tag in tags],
+    "device": lambda tags: [tag.device for tag in tags],
+    "action": lambda tags: [tag.action for tag in tags],
+    "origin": lambda tags: [tag.origin for tag in tags],
+    "product_id": lambda tags: [str(tag.product_info.product_id) for tag in tags],
+    "product_id_is_number": lambda tags: [isinstance(tag.product_info.product_id, int) for tag in tags],
+    "brand_id": lambda tags: [tag.product_info.brand_id for tag in tags],
+    "category_id": lambda tags: [tag.product_info.category_id for tag in tags],
+    "price": lambda tags: [tag.product_info.price for tag in tags],
 }
 
 
 def events_of(tags: Sequence[UserTag], times: Sequence[int], schema: pa.Schema = EVENT_SCHEMA) -> pa.RecordBatch:
     """Validated tags and their epoch milliseconds as a RecordBatch, of those columns of events that `schema` names."""
     fields = [field for field in EVENT_SCHEMA if field.name in schema.names]
-    columns = [times if field.name == "time" else list(map(_OF_TAG[field.name], tags)) for field in fields]
+    columns = [times if field.name == "time" else _COLUMNS[field.name](tags) for field in fields]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 

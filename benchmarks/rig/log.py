@@ -26,7 +26,7 @@ def fill(settings: Settings, topic: Topic, payloads: Iterable[Payload]) -> None:
     producer = Producer(
         {**settings.kafka_client, "acks": "all", "linger.ms": 20, "queue.buffering.max.messages": 100_000}
     )
-    headers = {INGESTED_HEADER: str(int(time.time() * 1000)).encode()}
+    headers: dict[str, str | bytes | None] = {INGESTED_HEADER: str(int(time.time() * 1000))}
     for number, payload in enumerate(payloads):
         partition = number % topic.partitions
         while True:
@@ -43,7 +43,7 @@ def fill(settings: Settings, topic: Topic, payloads: Iterable[Payload]) -> None:
 
 def create(settings: Settings, name: str, partitions: int) -> Topic:
     """A topic besides the platform's own."""
-    admin = AdminClient(settings.kafka_client)
+    admin = AdminClient({**settings.kafka_client})
     config = {"retention.ms": "-1"}  # timestamps are those of the events, long past
     for created in admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values():
         created.result(CALL_SECONDS)
