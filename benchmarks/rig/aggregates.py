@@ -10,7 +10,7 @@ import click
 import pyarrow as pa
 
 from benchmarks.results import Result
-from benchmarks.rig import log, sources, stack
+from benchmarks.rig import log, sources, stack, stages
 from benchmarks.rig.counted import Counted
 from benchmarks.rig.events import Stream
 from benchmarks.rig.log import Payload
@@ -41,6 +41,7 @@ def measure(name: str, stream: Stream, rows: int, encode: Callable[[pa.RecordBat
         counted = Counted()
         log.fill(parts.settings, parts.settings.topics.user_tags, payloads(stream, rows, encode, counted))
         ours = [count(parts, stream.events, counted) for _ in range(runs)]
+        click.echo(stages.table(stream, rows, encode, parts.settings))
         topic = log.create(parts.settings, RIVAL_TOPIC, parts.settings.topics.user_tags.partitions)
         less = replace(stream, events=min(stream.events, RIVAL_EVENTS))
         log.fill(parts.settings, topic, one_a_record(less))
