@@ -11,7 +11,7 @@ from typing import Final
 
 from benchmarks.failed import BenchmarkFailed
 
-EVERY: Final = 0.1  # seconds between looks
+EVERY: Final = 0.25  # seconds between looks, each of which costs some milliseconds
 LEAST_STEPS: Final = 3
 
 Lanes = Mapping[int, int]
