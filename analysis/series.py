@@ -12,14 +12,10 @@ import pyarrow.compute as pc
 from contracts.series import USER_TAG_METRICS, Bin
 from contracts.times import MINUTE_MS
 
-# A label of a series, and the events' column it is read from. The total has no label.
-LABEL_COLUMNS: Final = {
-    "country": "country",
-    "device": "device",
-    "origin": "origin",
-    "brand": "brand_id",
-    "category": "category_id",
-}
+# A label of a series, and the column it is read from: of groups, or of events where groups do not tell. The total has
+# no label.
+GROUP_LABELS: Final = {"origin": "origin", "brand": "brand_id", "category": "category_id"}
+EVENT_LABELS: Final = {"country": "country", "device": "device"}
 _KEYS: Final = ["minute", "label", "value"]
 _COUNTS: Final = ["views", "buys", "revenue"]
 PARTIAL_SCHEMA: Final = pa.schema(
@@ -35,27 +31,37 @@ PARTIAL_SCHEMA: Final = pa.schema(
 NO_PARTIAL: Final = PARTIAL_SCHEMA.empty_table()
 
 
-def partial(events: pa.Table) -> pa.Table:
-    """The partial of events that `groups.with_minute` prepared."""
-    bought = pc.equal(events.column("action"), "BUY")
-    counted = pa.table(
-        {
-            "minute": events.column("minute"),
-            "views": pc.cast(pc.invert(bought), pa.int64()),
-            "buys": pc.cast(bought, pa.int64()),
-            "revenue": pc.if_else(bought, pc.cast(events.column("price"), pa.int64()), 0),
-        }
-    )
-    parts = [_labelled(counted, "", pa.nulls(events.num_rows, pa.string()).fill_null(""))]
-    parts += [_labelled(counted, label, events.column(column)) for label, column in LABEL_COLUMNS.items()]
+def partial(events: pa.Table, grouped: pa.Table) -> pa.Table:
+    """The partial of events that `groups.with_minute` prepared; `grouped`: what `groups.group` made of them."""
+    places = events.group_by(["minute", "action", *EVENT_LABELS], use_threads=False)
+    placed = places.aggregate([("price", "count"), ("price", "sum")])
+    by_group, by_place = _counted(grouped, "count", "sum_price"), _counted(placed, "price_count", "price_sum")
+    totals = by_place.append_column("value", pa.repeat("", placed.num_rows))
+    parts = [_labelled(totals, "")]
+    parts += [_labelled(by_group.append_column("value", grouped[name]), label) for label, name in GROUP_LABELS.items()]
+    parts += [_labelled(by_place.append_column("value", placed[name]), label) for label, name in EVENT_LABELS.items()]
     return pa.concat_tables(parts)
 
 
-def _labelled(counted: pa.Table, label: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    table = counted.append_column("value", values)
-    grouped = table.group_by(["minute", "value"], use_threads=False).aggregate([(name, "sum") for name in _COUNTS])
-    labels = pa.nulls(grouped.num_rows, pa.string()).fill_null(label)
-    columns = [grouped["minute"], labels, grouped["value"], *(grouped[f"{name}_sum"] for name in _COUNTS)]
+def _counted(sums: pa.Table, count: str, price: str) -> pa.Table:
+    """Minute, views, buys and revenue of each row of `sums`, of which the columns of count and price are named."""
+    bought = pc.equal(sums["action"], "BUY")
+    return pa.table(
+        {
+            "minute": sums["minute"],
+            "views": pc.if_else(bought, 0, sums[count]),
+            "buys": pc.if_else(bought, sums[count], 0),
+            "revenue": pc.if_else(bought, sums[price], 0),
+        }
+    )
+
+
+def _labelled(counted: pa.Table, label: str) -> pa.Table:
+    """Summed by minute and the column `value`."""
+    grouped = counted.group_by(["minute", "value"], use_threads=False).aggregate([(name, "sum") for name in _COUNTS])
+    values = grouped["value"].cast(pa.string())
+    labels = pa.repeat(label, grouped.num_rows)
+    columns = [grouped["minute"], labels, values, *(grouped[f"{name}_sum"] for name in _COUNTS)]
     return pa.table(columns, schema=PARTIAL_SCHEMA)
 
 

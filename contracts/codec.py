@@ -9,18 +9,19 @@ The rule looks at the bytes of the record and its timestamp only, so that a repl
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts import arrow_events, lines
-from contracts.events import EVENT_SCHEMA, PLACED_SCHEMA, events_of, placed
+from contracts import arrow_events, coded, lines
+from contracts.events import EVENT_SCHEMA, PLACE_FIELDS, PLACED_SCHEMA, REPEATED, events_of
 from contracts.tags import UserTag, encode_tag
 
 ARROW_MARK: Final = b"\xff\xff\xff\xff"  # the continuation mark that starts an Arrow IPC stream
+_WRITE: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 BAD_ROW: Final = "a value outside of the contract: time, device, action, the length of a text, or product_id"
 
 
@@ -44,7 +45,7 @@ class Reject(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """Events of `PLACED_SCHEMA` in the order of the log, and what was refused."""
+    """Events of the schema that was asked for, in the order of the log, and what was refused."""
 
     events: pa.RecordBatch
     rejects: list[Reject]
@@ -71,19 +72,25 @@ def encode_lines(tags: Iterable[UserTag]) -> bytes:
 
 
 def encode_arrow(events: pa.RecordBatch) -> bytes:
-    """The events (`EVENT_SCHEMA`) as an Arrow IPC stream, strings LZ4-compressed."""
+    """The events (`EVENT_SCHEMA`) as an Arrow IPC stream, compressed, texts that repeat as codes."""
+    names = events.schema.names
+    columns = [coded.smallest(events.column(name)) if name in REPEATED else events.column(name) for name in names]
+    batch = pa.RecordBatch.from_arrays(columns, names=names)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, events.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_batch(events)
+    with pa.ipc.new_stream(sink, batch.schema, options=_WRITE) as writer:
+        writer.write_batch(batch)
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
-def decode(records: Iterable[Record]) -> Decoded:
-    """All events of `records`, in order, and every line or record that could not be read. Never raises."""
+def decode(records: Iterable[Record], schema: pa.Schema = PLACED_SCHEMA) -> Decoded:
+    """All events of `records`, in order, and every line or record that could not be read. Never raises.
+
+    `schema`: the columns that are wanted; whichever they are, the same events are good.
+    """
     batches: list[pa.RecordBatch] = []
     rejects: list[Reject] = []
-    pending = _Lines()
+    pending = _Lines(schema)
     for record in records:
         if is_arrow(record.payload):
             batches += pending.take()
@@ -91,13 +98,15 @@ def decode(records: Iterable[Record]) -> Decoded:
         else:
             pending.add(record, rejects)
     batches += pending.take()
-    return Decoded(_concatenate(batches), rejects)
+    columns = [coded.join([batch.column(field.name) for batch in batches], field.type) for field in schema]
+    return Decoded(pa.RecordBatch.from_arrays(columns, schema=schema), rejects)
 
 
 class _Lines:
     """Tags of many NDJSON records, gathered so that pyarrow is called once for all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
         self._clear()
 
     def _clear(self) -> None:
@@ -117,11 +126,10 @@ class _Lines:
         rejects += [Reject(record.offset, *bad) for bad in found.bad]
 
     def take(self) -> Iterator[pa.RecordBatch]:
-        """What was gathered so far, if anything, as a batch of `PLACED_SCHEMA`."""
+        """What was gathered so far, if anything, with the columns of the schema."""
         if self._tags:
-            offsets, ingested = pa.array(self._offsets, pa.int64()), pa.array(self._ingested, pa.int64())
-            events = events_of(self._tags, self._times)
-            yield placed(events, offsets, pa.array(self._numbers, pa.int32()), ingested)
+            events = events_of(self._tags, self._times, self._schema)
+            yield _placed(events, (self._offsets, self._numbers, self._ingested))
             self._clear()
 
 
@@ -131,21 +139,20 @@ def _decode_arrow(record: Record, rejects: list[Reject]) -> Iterator[pa.RecordBa
     except arrow_events.NotEvents as error:
         rejects.append(Reject(record.offset, -1, "", f"not an Arrow stream of events: {error}", record.payload))
         return
-    length = events.num_rows
-    offset, ingested = (pa.repeat(pa.scalar(value, pa.int64()), length) for value in (record.offset, record.ingested))
-    whole = placed(events, offset, pa.array(np.arange(length, dtype=np.int32)), ingested)
-    good = arrow_events.good_rows(events, record.timestamp)
-    if good.true_count == length:
+    rows = events.num_rows
+    whole = _placed(events, (np.full(rows, record.offset), np.arange(rows), np.full(rows, record.ingested)))
+    if arrow_events.all_good(events, record.timestamp):
         yield whole
         return
+    good = arrow_events.good_rows(events, record.timestamp)
     for row in whole.filter(pc.invert(good)).to_pylist():
         event = {name: row[name] for name in EVENT_SCHEMA.names}
         rejects.append(Reject(record.offset, row["line"], "", BAD_ROW, msgspec.json.encode(event)))
     yield whole.filter(good)
 
 
-def _concatenate(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(batches) == 1:
-        return batches[0]
-    table = pa.Table.from_batches(batches, PLACED_SCHEMA).combine_chunks()
-    return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], PLACED_SCHEMA))
+def _placed(events: pa.RecordBatch, places: Iterable[Any]) -> pa.RecordBatch:
+    """The events with columns of `PLACE_FIELDS` behind theirs."""
+    columns = [pa.array(place, field.type) for place, field in zip(places, PLACE_FIELDS, strict=True)]
+    names = [*events.schema.names, *(field.name for field in PLACE_FIELDS)]
+    return pa.RecordBatch.from_arrays([*events.columns, *columns], names=names)

@@ -1,10 +1,11 @@
 """Events as Arrow: the schema that tags, archive and jobs share, and the way from tags to it and back."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 
+from contracts.coded import CODED
 from contracts.tags import ProductInfo, UserTag
 
 # `time_text` is null when `time` came as a number.
@@ -33,31 +34,39 @@ PLACE_FIELDS: Final = (
 PLACED_SCHEMA: Final = pa.schema([*EVENT_SCHEMA, *PLACE_FIELDS])
 
 
-def events_of(tags: Sequence[UserTag], times: Sequence[int]) -> pa.RecordBatch:
-    """Validated tags and their epoch milliseconds as a RecordBatch of `EVENT_SCHEMA`."""
-    products = [tag.product_info for tag in tags]
-    ids = [product.product_id for product in products]
-    columns = [
-        times,
-        [None if isinstance(tag.time, int) else tag.time for tag in tags],
-        [tag.cookie for tag in tags],
-        [tag.country for tag in tags],
-        [tag.device for tag in tags],
-        [tag.action for tag in tags],
-        [tag.origin for tag in tags],
-        [str(product_id) for product_id in ids],
-        [isinstance(product_id, int) for product_id in ids],
-        [product.brand_id for product in products],
-        [product.category_id for product in products],
-        [product.price for product in products],
+# Columns whose texts repeat: as codes they take a fraction of the bytes, and of the time to group by them.
+REPEATED: Final = ("country", "device", "action", "origin", "brand_id", "category_id")
+# What counting looks at.
+COUNTED_SCHEMA: Final = pa.schema(
+    [
+        pa.field("time", pa.int64(), nullable=False),
+        *(pa.field(name, CODED, nullable=False) for name in REPEATED),
+        pa.field("price", pa.int32(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
     ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_SCHEMA)
+)
+
+_COLUMNS: Final[dict[str, Callable[[Sequence[UserTag]], list[Any]]]] = {
+    "time_text": lambda tags: [None if isinstance(tag.time, int) else tag.time for tag in tags],
+    "cookie": lambda tags: [tag.cookie for tag in tags],
+    "country": lambda tags: [tag.country for tag in tags],
+    "device": lambda tags: [tag.device for tag in tags],
+    "action": lambda tags: [tag.action for tag in tags],
+    "origin": lambda tags: [tag.origin for tag in tags],
+    "product_id": lambda tags: [str(tag.product_info.product_id) for tag in tags],
+    "product_id_is_number": lambda tags: [isinstance(tag.product_info.product_id, int) for tag in tags],
+    "brand_id": lambda tags: [tag.product_info.brand_id for tag in tags],
+    "category_id": lambda tags: [tag.product_info.category_id for tag in tags],
+    "price": lambda tags: [tag.product_info.price for tag in tags],
+}
 
 
-def placed(events: pa.RecordBatch, offsets: pa.Array, lines: pa.Array, ingested: pa.Array) -> pa.RecordBatch:
-    """The events with their places, as a RecordBatch of `PLACED_SCHEMA`."""
-    return pa.RecordBatch.from_arrays([*events.columns, offsets, lines, ingested], schema=PLACED_SCHEMA)
+def events_of(tags: Sequence[UserTag], times: Sequence[int], schema: pa.Schema = EVENT_SCHEMA) -> pa.RecordBatch:
+    """Validated tags and their epoch milliseconds as a RecordBatch, of those columns of events that `schema` names."""
+    fields = [field for field in EVENT_SCHEMA if field.name in schema.names]
+    columns = [times if field.name == "time" else _COLUMNS[field.name](tags) for field in fields]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def tags_of(events: pa.RecordBatch) -> list[UserTag]:

@@ -164,6 +164,9 @@ class Jobs(Section):
     profiles_seconds: float = Field(default=0.5, gt=0)
     buffer_bytes: int = 33_554_432  # a partition's backlog in state before its operator pushes back
     flush_bytes: int = 4_194_304  # flushed or folded at once when a partition's buffer holds this much
+    unwritten_bytes: int = (
+        33_554_432  # a partition's counts that wait for the clock; beyond it they are written at once
+    )
     series_shards: int = Field(default=2, ge=1, le=128)
     watermark_delay_seconds: int = 5
     idle_seconds: int = 2

@@ -1,7 +1,8 @@
 """Pipeline `aggregates`: what happened in each minute, into ClickHouse and, once a minute is over, to `series`.
 
 Counts go by blocks of the log: rows are written every few seconds for the groups that changed, need no watermark,
-and come out the same however often they are written. Series go by Flink's event time: each partition's partials
+and come out the same however often they are written. Under load much is read between two writes, so that a group that
+changes all the time does not become a row with each piece. Series go by Flink's event time: each partition's partials
 meet at a shard, which closes a minute when the watermark of all partitions has passed it.
 """
 
@@ -18,7 +19,8 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from pyflink.datastream.time_domain import TimeDomain
 
 from analysis import arrow, series
-from analysis.counting import Count, Folded, fold
+from analysis.counting import Count, fold
+from contracts import coded
 from contracts.codec import Record
 from contracts.names import AGGREGATES_TABLE, BLOCKS_TABLE
 from contracts.settings import Settings
@@ -60,7 +62,8 @@ class Counter(PartitionBuffer):
         self._timers: dict[int, int] = {}  # the last minute with a timer by key: saves setting it anew
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        self._open = runtime_context.get_state(ValueStateDescriptor("open", BLOB()))
+        self._open = runtime_context.get_state(ValueStateDescriptor("open", BLOB()))  # the block that goes on
+        self._runs = runtime_context.get_list_state(ListStateDescriptor("runs", BLOB()))  # what was counted of it
         self._closed = runtime_context.get_list_state(ListStateDescriptor("closed", BLOB()))  # not yet written
         self._writer = Writer(self._settings)
         super().open(runtime_context)
@@ -80,7 +83,7 @@ class Counter(PartitionBuffer):
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
             # Writing is left to the timer of the clock: a replay passes thousands of minutes within seconds.
-            yield from self.flush_now(ctx, self._fold_only)
+            yield from self.flush_now(ctx, self.relieve)
         else:
             yield from super().on_timer(timestamp, ctx)
 
@@ -89,25 +92,39 @@ class Counter(PartitionBuffer):
 
         Raises WriteFailed only when closed blocks that wait are at the bound on bytes.
         """
-        waiting = self._waiting(partition)
-        counts, partial = self._fold(records)
+        return self._take(partition, records, 0)
+
+    def relieve(self, partition: int, records: list[Record]) -> Iterator[Row]:
+        """Folds as `flush` does, and leaves writing to the timer of the clock unless much waits for it."""
+        return self._take(partition, records, self._settings.jobs.unwritten_bytes)
+
+    def _take(self, partition: int, records: list[Record], least: int) -> Iterator[Row]:
+        """Folds, and tries to write when at least so many bytes of groups wait."""
+        waiting, before = self._waiting(partition), self._current()
+        counts, partial = fold(before, records)
         if counts:
             *closed, current = counts
-            try:
-                self._write(partition, [*waiting, *closed, current])
-            except WriteFailed as error:
-                logger.warning("partition %d: blocks wait: %s", partition, error)
-            else:
-                self._closed.clear()
-                closed, current = [], current._replace(written=current.block.last)
-            self._keep(closed, current)
+            if bytes_to_write([*waiting, *closed], current) >= least:
+                before, current = None, current.summed()
+                if self._wrote(partition, [*waiting, *closed, current]):
+                    closed, current = [], current._replace(written=current.block.last)
+            self._keep(closed, current, before)
         yield from self._partials(partial)
+
+    def _wrote(self, partition: int, counts: list[Count]) -> bool:
+        try:
+            self._write(partition, counts)
+        except WriteFailed as error:
+            logger.warning("partition %d: blocks wait: %s", partition, error)
+            return False
+        self._closed.clear()
+        return True
 
     def has_backlog(self) -> bool:
         if any(True for _ in self._closed.get()):
             return True
-        state = self._open.value()
-        return bool(state) and Count.load(state).unwritten().num_rows > 0
+        current = self._current()
+        return current is not None and current.written < current.block.last
 
     def _waiting(self, partition: int) -> list[Count]:
         """The closed blocks that wait; beyond the bound they are written here, or no more are taken."""
@@ -119,20 +136,22 @@ class Counter(PartitionBuffer):
         self._closed.clear()
         return []
 
-    def _fold_only(self, partition: int, records: list[Record]) -> Iterator[Row]:
-        counts, partial = self._fold(records)
-        if counts:
-            self._keep(counts[:-1], counts[-1])
-        yield from self._partials(partial)
+    def _current(self) -> Count | None:
+        """The open block as state has it; None at the very beginning."""
+        head = self._open.value()
+        return Count.load(head, self._runs.get()) if head else None
 
-    def _fold(self, records: list[Record]) -> Folded:
-        state = self._open.value()
-        return fold(Count.load(state) if state else None, records)
-
-    def _keep(self, closed: list[Count], current: Count) -> None:
+    def _keep(self, closed: list[Count], current: Count, before: Count | None = None) -> None:
+        """Puts the counts into state; `before`: what state holds of the open block, to which only runs were added."""
         for count in closed:
             self._closed.add(count.dump())
-        self._open.update(current.dump())
+        goes_on = before is not None and before.block.start == current.block.start
+        known = len(list(self._runs.get())) if goes_on else 0
+        if not goes_on:
+            self._runs.clear()
+        for added in current.runs[known:]:
+            self._runs.add(arrow.dump(added))
+        self._open.update(current.head())
 
     def _wake_closers(self) -> Iterator[Row]:
         for shard in range(self._settings.jobs.series_shards):
@@ -145,8 +164,14 @@ class Counter(PartitionBuffer):
     def _write(self, partition: int, counts: list[Count]) -> None:
         # Rows first: a block that is listed says that all rows of the blocks before it are there.
         rows = [aggregate_rows(count, self._topic_id, partition) for count in counts]
-        self._writer.insert(AGGREGATES_TABLE, pa.concat_tables(rows))
+        self._writer.insert(AGGREGATES_TABLE, coded.table(rows, rows[0].schema))
         self._writer.insert(BLOCKS_TABLE, block_rows(counts, self._topic_id, partition))
+
+
+def bytes_to_write(closed: list[Count], current: Count) -> int:
+    """Of all closed blocks, and of the open one's runs that came since it was written, which left it one run."""
+    runs = [*(table for count in closed for table in count.runs), *current.runs[current.written >= 0 :]]
+    return sum(table.nbytes for table in runs)
 
 
 def aggregate_rows(count: Count, topic_id: UUID, partition: int) -> pa.Table:

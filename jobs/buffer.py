@@ -67,6 +67,10 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         """
         raise NotImplementedError
 
+    def relieve(self, partition: int, records: list[Record]) -> Iterator[Any]:
+        """Like `flush`, and called in its place when `flush_bytes` are reached before the time is up."""
+        return self.flush(partition, records)
+
     def open(self, runtime_context: RuntimeContext) -> None:
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
         self._bytes = runtime_context.get_state(ValueStateDescriptor("bytes", Types.LONG()))  # of what is pending
@@ -85,7 +89,7 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         size += len(payload) + _PLACE.size
         self._bytes.update(size)
         if size >= self._bounds.flush_bytes and time.monotonic() >= self._retry_at:
-            yield from self.flush_now(ctx)
+            yield from self.flush_now(ctx, self.relieve)
         while (self._bytes.value() or 0) >= self._bounds.buffer_bytes:  # push back
             time.sleep(RETRY_SECONDS)
             yield from self.flush_now(ctx)

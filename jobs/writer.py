@@ -13,7 +13,7 @@ from stores import clickhouse
 ATTEMPT_SECONDS: Final = 2.0
 # After an outage a partition has far more to write than ClickHouse takes within an attempt on a busy machine: as one
 # insert it would time out for ever.
-ROWS_AN_ATTEMPT: Final = 50_000
+ROWS_AN_ATTEMPT: Final = 100_000
 
 
 class Writer:

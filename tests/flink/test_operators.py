@@ -102,7 +102,7 @@ def ran(
     run = Run(uuid4(), make_log(11, int(time.time() * 1000)), [], [], settings)
     # Timers by the clock that are pending when a bounded input ends do not fire: the first run flushes each record.
     for parallelism, flush_bytes in ((1, 1), (2, 2000)):
-        jobs = settings.jobs.model_copy(update={"flush_bytes": flush_bytes})
+        jobs = settings.jobs.model_copy(update={"flush_bytes": flush_bytes, "unwritten_bytes": 0})
         execute(environments(parallelism), run, settings.model_copy(update={"jobs": jobs}))
     return run
 

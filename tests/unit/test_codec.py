@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contracts import lines
+from contracts import arrow_events, lines
 from contracts.codec import Record, Reject, count_lines, decode, encode_arrow, encode_lines, is_arrow
-from contracts.events import EVENT_SCHEMA, PLACED_SCHEMA, events_of, tags_of
+from contracts.events import COUNTED_SCHEMA, EVENT_SCHEMA, PLACED_SCHEMA, events_of, tags_of
 from contracts.tags import FUTURE_MS, InvalidTag, ProductInfo, UserTag, check_not_future, decode_tag, event_time
 from contracts.times import LATEST_MS
 from tests.unit.strategies import ARROW_NUMBERS, NOW, logs, tags, times
@@ -266,6 +266,46 @@ def test_a_bad_row_is_refused_and_the_others_kept(column: str, value: object) ->
     assert events.column("line").to_pylist() == [0, 2]
     assert [reject.line for reject in rejects] == [1]
     assert json.loads(rejects[0].data) == {**good, column: value}
+
+
+ODD_TEXTS = st.sampled_from(["", "0", "00", "-1", "17", "x" * 256, "x" * 257, "é" * 200, "9" * 18, "9" * 19, "٣"])
+
+
+@given(st.lists(st.tuples(ODD_TEXTS, st.booleans(), st.integers(-2, 2), st.sampled_from(["PC", "TV", "Fridge"]))))
+def test_the_cheap_look_finds_no_row_good_that_is_not(held: list[tuple[str, bool, int, str]]) -> None:
+    """`decode` asks the dear look where the cheap one does not know."""
+    good = arrow_of([TAG]).to_pylist()[0]
+    rows = [
+        {**good, "product_id": text, "product_id_is_number": number, "time": NOW + FUTURE_MS + ahead, "device": device}
+        for text, number, ahead, device in held
+    ]
+    events = pa.RecordBatch.from_pylist(rows, EVENT_SCHEMA)
+    if arrow_events.all_good(events, NOW):
+        assert arrow_events.good_rows(events, NOW).false_count == 0
+    verdicts = arrow_events.good_rows(events, NOW).to_pylist()
+    wanted = [row["product_id"] for row, is_good in zip(rows, verdicts, strict=True) if is_good]
+    assert decode([record(streamed(pa.Table.from_batches([events])))]).events["product_id"].to_pylist() == wanted
+
+
+@given(st.lists(tags(number=st.integers(0, 10**18 - 1)), max_size=5))
+def test_the_cheap_look_is_enough_for_what_usually_comes(held: list[UserTag]) -> None:
+    few = [tag for tag in held if max(map(len, texts_of(tag))) <= 60]
+    assert arrow_events.all_good(arrow_of(few), 2**42)
+
+
+def texts_of(tag: UserTag) -> list[bytes]:
+    product = tag.product_info
+    texts = [tag.cookie, tag.country, tag.origin, str(product.product_id), product.brand_id, product.category_id]
+    return [text.encode() for text in texts]
+
+
+@given(logs())
+def test_fewer_columns_are_of_the_same_events(log: list[Record]) -> None:
+    whole, counted = decode(log), decode(log, COUNTED_SCHEMA)
+    assert counted.events.schema.equals(COUNTED_SCHEMA)
+    assert counted.rejects == whole.rejects
+    for name in COUNTED_SCHEMA.names:
+        assert counted.events.column(name).to_pylist() == whole.events.column(name).to_pylist()
 
 
 def test_a_stream_of_several_batches_counts_its_rows_through() -> None:

@@ -6,8 +6,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.groups import GROUP_SCHEMA, NO_GROUPS, add, changed_since, group, with_minute
+from analysis.groups import GROUP_SCHEMA, NO_GROUPS, changed_since, group, total, with_minute
 from contracts.codec import Record, decode, encode_lines
+from contracts.events import COUNTED_SCHEMA
 from contracts.tags import UserTag, event_time
 from contracts.times import MINUTE_MS
 from tests.unit.strategies import logs, tags
@@ -35,7 +36,7 @@ def as_dict(groups: pa.Table) -> dict[Key, tuple[int, int, int]]:
 
 
 def grouped(log: list[Record]) -> pa.Table:
-    return group(with_minute(decode(log).events))
+    return group(with_minute(decode(log, COUNTED_SCHEMA).events))
 
 
 @given(logs())
@@ -48,9 +49,9 @@ def test_groups_of_any_split_add_up(log: list[Record], data: st.DataObject) -> N
     first, second = sorted((data.draw(st.integers(0, len(log))), data.draw(st.integers(0, len(log)))))
     one, two, three = grouped(log[:first]), grouped(log[first:second]), grouped(log[second:])
     whole = brute_force(log)
-    assert as_dict(add(add(one, two), three)) == as_dict(add(one, add(two, three))) == whole
-    assert as_dict(add(three, add(two, one))) == whole
-    assert as_dict(add(NO_GROUPS, grouped(log))) == as_dict(add(grouped(log), NO_GROUPS)) == whole
+    assert as_dict(total([total([one, two]), three])) == as_dict(total([one, total([two, three])])) == whole
+    assert as_dict(total([three, two, one])) == whole
+    assert as_dict(total([NO_GROUPS, grouped(log)])) == as_dict(total([grouped(log)])) == whole
 
 
 @given(logs(), st.integers(-1, 40))

@@ -7,20 +7,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import arrow
-from analysis.groups import with_minute
-from analysis.series import LABEL_COLUMNS, NO_PARTIAL, PARTIAL_SCHEMA, add, bins, of_the_same, partial, shards
+from analysis.groups import group, with_minute
+from analysis.series import (
+    EVENT_LABELS,
+    GROUP_LABELS,
+    NO_PARTIAL,
+    PARTIAL_SCHEMA,
+    add,
+    bins,
+    of_the_same,
+    partial,
+    shards,
+)
 from contracts.codec import Record, decode
+from contracts.events import COUNTED_SCHEMA
 from contracts.series import USER_TAG_LABELS, USER_TAG_METRICS, Bin, encode
 from contracts.series import decode as decode_messages
 from contracts.times import MINUTE_MS
 from tests.unit.strategies import logs, pieces
 
+LABEL_COLUMNS = {**EVENT_LABELS, **GROUP_LABELS}
 Row = tuple[int, str, str]
 Sums = tuple[int, int, int]
 
 
 def partial_of(log: list[Record]) -> pa.Table:
-    return partial(with_minute(decode(log).events))
+    events = with_minute(decode(log, COUNTED_SCHEMA).events)
+    return partial(events, group(events))
 
 
 def as_dict(table: pa.Table) -> dict[Row, Sums]:
