@@ -1,15 +1,16 @@
 """Blocks of the log: how a partition is cut, so that whatever is counted is a function of the log alone.
 
 A block is a contiguous run of a partition's records. It ends before the first record whose timestamp lies in a later
-minute than that of the block's first record, or after 1,000,000 lines. The rule sees the log from the block's start on
-and nothing else, so every run, replay and batching cuts alike, and any block's start is a place to start from.
+minute than that of the block's first record, or that came in on another day, or after 1,000,000 lines. The rule sees
+the log from the block's start on and nothing else, so every run, replay and batching cuts alike, and any block's start
+is a place to start from.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from contracts.codec import Record, count_lines
-from contracts.times import MINUTE_MS
+from contracts.times import DAY_MS, MINUTE_MS
 
 MAX_LINES: Final = 1_000_000
 
@@ -21,7 +22,7 @@ class Block(NamedTuple):
     minute: int  # of its first record's timestamp, in whole minutes since the epoch: the latest in it
     lines: int
     last: int  # offset of the last record read
-    ingested: int  # of its first record
+    ingested: int  # of its first record, on whose day all of it came in: retention goes by it
 
 
 class Segment(NamedTuple):
@@ -39,7 +40,7 @@ def cut(block: Block | None, records: Iterable[Record]) -> Iterator[Segment]:
     taken: list[Record] = []
     for record in records:
         minute = record.timestamp // MINUTE_MS
-        if block is not None and (minute > block.minute or block.lines >= MAX_LINES):
+        if block is not None and _ends(block, record, minute):
             if taken:
                 yield Segment(block, taken)
             block, taken = None, []
@@ -49,3 +50,7 @@ def cut(block: Block | None, records: Iterable[Record]) -> Iterator[Segment]:
         taken.append(record)
     if block is not None and taken:
         yield Segment(block, taken)
+
+
+def _ends(block: Block, record: Record, minute: int) -> bool:
+    return minute > block.minute or block.lines >= MAX_LINES or record.ingested // DAY_MS != block.ingested // DAY_MS

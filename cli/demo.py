@@ -22,7 +22,9 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--seconds", type=click.FloatRange(1, HOUR), default=HOUR, help="Of traffic.  [default: until Ctrl-C]")
+@click.option(
+    "--seconds", type=click.FloatRange(1, HOUR), default=HOUR, help="Of traffic, unless Ctrl-C ends it before."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of traffic and questions.")
 def command(seconds: float, seed: int) -> None:
     """Start everything on the state folder var/demo, wiped first; send 1000 tags, 100 profile reads and 1 aggregate

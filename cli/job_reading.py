@@ -32,8 +32,11 @@ def look(settings: Settings, cluster: FlinkCluster, job: JobKind, topic_id: str)
 
 
 def require_log(settings: Settings, cluster: FlinkCluster, job: JobKind, restore: str, *, force: bool) -> None:
-    """DeployError when `restore` is of another topic, when the log lacks what comes after it, or, without `force`, when
-    nobody knows whether it does."""
+    """DeployError when there is no `restore`, when it is of another topic, when the log lacks what comes after it, or,
+    without `force`, when nobody knows whether it does."""
+    folder = local_folder(restore) if "flink" in settings.embedded else None
+    if folder is not None and not (folder / "_metadata").is_file():
+        raise DeployError(f"{restore} is no savepoint or checkpoint: there is no {folder / '_metadata'}")
     topic = settings.topics.user_tags.name
     topic_id = topics.topic_ids(settings)[topic]
     for point in cluster.restore_points(job.name):

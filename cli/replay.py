@@ -1,14 +1,11 @@
 """`tidewatch replay`: the dead letters: look at them, mend them, send them again."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
-
     from contracts.dead_letters import DeadLetter
     from contracts.settings import Settings
 
@@ -21,106 +18,87 @@ Examples:
   tidewatch replay --send                   send the bytes as they are (after the reason is gone)
   tidewatch replay --send --reason origin   only those whose field or reason has the word
 
-Lines go through the API, which checks them again and says what is still wrong.
+Lines go through the API, which checks them again and says what is still wrong. A letter that was taken is not offered
+again; one that is still wrong is.
 """
-GROUP = "tidewatch-replay"
-IDLE_SECONDS = 3.0
+LINES_A_CALL = 100  # the API lists so many of the lines that are wrong
+NONE_GOOD = 400
 
 
 @click.command(epilog=EXAMPLES)
 @click.option("--reason", default="", help="Only letters with this text in their field or reason.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the bytes to this file.")
 @click.option("--load", "source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Send this file.")
-@click.option("--send", is_flag=True, help="Send the letters; they are not offered again.")
+@click.option("--send", is_flag=True, help="Send the letters; those that are taken are not offered again.")
 @click.option("--all", "everything", is_flag=True, help="Also those that were sent again before.")
 def command(reason: str, save: Path | None, source: Path | None, send: bool, everything: bool) -> None:
     """List, save or send again what could not be read: the dead letters.
 
     An Arrow record that was refused as a whole is sent as the events that can be read of it now.
     """
+    from cli import letters as dead
     from contracts.settings import load as load_settings
 
     settings = load_settings()
     if source:
-        _send(settings, source.read_bytes().splitlines())
+        lines = source.read_bytes().splitlines()
+        for start in range(0, len(lines), LINES_A_CALL):
+            _post(settings, lines[start : start + LINES_A_CALL], start)
         return
-    consumer = _consumer(settings, everything)
-    letters = [letter for letter in _letters(consumer) if reason in f"{letter.field} {letter.reason}"]
+    gone = set() if everything else _replayed(settings)
+    letters = [
+        letter
+        for letter in dead.read(settings)
+        if letter.id not in gone and reason in f"{letter.field} {letter.reason}"
+    ]
     if save:
-        _save(save, letters)
+        dead.save(save, letters)
     elif send:
-        _send(settings, [line for letter in letters for line in _lines_of(letter)])
-        consumer.commit(asynchronous=False)
+        _send(settings, letters)
     else:
         for letter in letters:
             click.echo(f"{letter.id} {letter.field or '-'}: {letter.reason}: {letter.original()[:80]!r}")
         click.echo(f"{len(letters)} dead letters")
-    consumer.close()
 
 
-def _consumer(settings: "Settings", everything: bool) -> "Consumer":
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+def _replayed(settings: "Settings") -> set[str]:
+    """The ids of the letters that were sent again and taken."""
+    import sql
+    from stores import clickhouse
 
-    options = {"group.id": GROUP, "isolation.level": "read_committed", "enable.auto.commit": False}
-    consumer = Consumer({**settings.kafka_client, **options, "auto.offset.reset": "earliest"})
-    topic = settings.topics.dead_letters
-    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    if not everything:
-        partitions = consumer.committed(partitions, timeout=10)
-    for partition in partitions:
-        partition.offset = partition.offset if partition.offset >= 0 else OFFSET_BEGINNING
-    consumer.assign(partitions)
-    return consumer
+    with clickhouse.connect(settings) as client:
+        return {row[0] for row in client.query(sql.read("queries/replayed_letters")).result_rows}
 
 
-def _letters(consumer: "Consumer") -> Iterator["DeadLetter"]:
-    """Up to what is the end now: until nothing comes for a few seconds."""
-    from confluent_kafka import KafkaException
+def _note(settings: "Settings", ids: list[str]) -> None:
+    from contracts.names import REPLAYED_LETTERS_TABLE
+    from stores import clickhouse
 
-    from contracts.dead_letters import decode
-
-    while (message := consumer.poll(IDLE_SECONDS)) is not None:
-        if message.error():
-            raise KafkaException(message.error())
-        yield decode(message.value() or b"")
+    with clickhouse.connect(settings) as client:
+        client.insert(REPLAYED_LETTERS_TABLE, [[one] for one in ids], column_names=["id"])
 
 
-def _save(path: Path, letters: "list[DeadLetter]") -> None:
-    lines = [letter.original() for letter in letters if not letter.is_record]
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-    click.echo(f"{len(lines)} lines in {path}: mend them and send them by --load {path}")
-    for letter in letters:
-        if letter.is_record:
-            beside = path.with_name(f"{path.stem}-{letter.partition}-{letter.offset}.arrow")
-            beside.write_bytes(letter.original())
-            click.echo(f"a record of its own, {letter.reason}: {beside}")
+def _send(settings: "Settings", letters: "list[DeadLetter]") -> None:
+    """Call by call, each noted when the API has taken it: cut off, only the last of them would be sent twice."""
+    from cli.letters import lines_of
+
+    pairs = [(letter.id, line) for letter in letters for line in lines_of(letter)]
+    if not pairs:
+        click.echo("nothing to send")
+    for start in range(0, len(pairs), LINES_A_CALL):
+        some = pairs[start : start + LINES_A_CALL]
+        wrong = _post(settings, [line for _, line in some], start)
+        taken = list(dict.fromkeys(one for number, (one, _) in enumerate(some) if number not in wrong))
+        if taken:
+            _note(settings, taken)
 
 
-def _lines_of(letter: "DeadLetter") -> list[bytes]:
-    """What the API takes of a letter: its line, or, of a whole Arrow record, the events that can be read by now."""
-    import time
-
-    from contracts.codec import Record, decode
-    from contracts.events import tags_of
-    from contracts.tags import encode_tag
-
-    if not letter.is_record:
-        return [letter.original()]
-    now = int(time.time() * 1000)
-    events, rejects = decode([Record(letter.offset, now, now, letter.original())])
-    for reject in rejects:
-        click.echo(f"  {letter.id}, an Arrow record: {reject.reason}")
-    return [encode_tag(tag) for tag in tags_of(events)]
-
-
-def _send(settings: "Settings", lines: list[bytes]) -> None:
+def _post(settings: "Settings", lines: list[bytes], before: int) -> set[int]:
+    """Sends the lines, of which there were `before` in earlier calls; which of them are still wrong, from 0."""
     import json
     import urllib.error
     import urllib.request
 
-    if not lines:
-        click.echo("nothing to send")
-        return
     request = urllib.request.Request(  # noqa: S310  # our own API, by the settings
         f"http://{settings.host}:{settings.api.port}/v1/user-tags", b"\n".join(lines) + b"\n"
     )
@@ -128,11 +106,16 @@ def _send(settings: "Settings", lines: list[bytes]) -> None:
         request.add_header("Authorization", f"Bearer {settings.api.token}")
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # as above
-            result = json.load(answer)
+            result: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
-        raise click.ClickException(f"the API refused: {error.code} {error.read().decode(errors='replace')}") from None
+        problem = error.read().decode(errors="replace")
+        if error.code != NONE_GOOD:
+            raise click.ClickException(f"the API refused: {error.code} {problem}") from None
+        click.echo(f"0 accepted, {len(lines)} still wrong: {problem}")
+        return set(range(len(lines)))
     except OSError as error:
         raise click.ClickException(f"no API at {request.full_url}: {error}; see `tidewatch status`") from None
     click.echo(f"{result['accepted']} accepted, {result['rejected']} still wrong")
     for problem in result["errors"]:
-        click.echo(f"  line {problem['line']}: {problem['field'] or '-'}: {problem['reason']}")
+        click.echo(f"  line {before + problem['line']}: {problem['field'] or '-'}: {problem['reason']}")
+    return {problem["line"] - 1 for problem in result["errors"]}

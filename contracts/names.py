@@ -15,6 +15,7 @@ USER_TAGS_TABLE: Final = "user_tags"
 AGGREGATES_TABLE: Final = "aggregates_1m"
 BLOCKS_TABLE: Final = "blocks"
 MIGRATIONS_TABLE: Final = "migrations"
+REPLAYED_LETTERS_TABLE: Final = "replayed_letters"
 
 # Flink jobs.
 DATA_JOB: Final = "data"

@@ -8,17 +8,22 @@ error in both places. Secrets are `SecretStr`: printed and logged as `**********
 import ipaddress
 import os
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from contracts import names
 
 PREFIX: Final = "TIDEWATCH_"
 CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"
 MASK: Final = str(SecretStr("secret"))  # what `settings_text.effective` shows for one
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Positive = Annotated[int, Field(gt=0)]
 
 
 class SettingsError(Exception):
@@ -52,15 +57,15 @@ class Kafka(Section):
     librdkafka's, for outside ones."""
 
     bootstrap_servers: str = ""
-    port: int = 9092
-    controller_port: int = 9093
-    heap_mb: int = 384
+    port: Port = 9092
+    controller_port: Port = 9093
+    heap_mb: Positive = 384
     replication_factor: int = 1
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: str = ""
     sasl_username: str = ""
     sasl_password: SecretStr = SecretStr("")
-    max_record_bytes: int = 8_388_608
+    max_record_bytes: Positive = 8_388_608
     log_bytes: int = Field(default=0, ge=0)  # of the log of user-tags, which is trimmed beyond it; 0: never
 
 
@@ -68,8 +73,8 @@ class ClickHouse(Section):
     """`user` owns the tables; `reader` is the read-only user that the API queries as."""
 
     host: str = ""
-    port: int = 8123
-    native_port: int = 9000
+    port: Port = 8123
+    native_port: Port = 9000
     database: str = "tidewatch"
     user: str = "tidewatch"
     password: SecretStr = SecretStr("tidewatch")
@@ -79,7 +84,7 @@ class ClickHouse(Section):
     reader_memory_mb: int = Field(default=500, ge=50)  # at most, of one query
     reader_rows: int = Field(default=1_000_000, ge=1)  # at most, of one answer
     secure: bool = False
-    memory_mb: int = 1500
+    memory_mb: Positive = 1500
     archive_days: int = Field(default=30, ge=1)
     aggregates_days: int = Field(default=90, ge=1)
 
@@ -88,23 +93,23 @@ class Flink(Section):
     """The session cluster. `parallelism` at most the slots of all TaskManagers."""
 
     host: str = ""
-    port: int = 8081
-    jobmanager_port: int = 6123
-    jobmanager_metrics_port: int = 9249
-    taskmanager_metrics_port: int = 9250
+    port: Port = 8081
+    jobmanager_port: Port = 6123
+    jobmanager_metrics_port: Port = 9249
+    taskmanager_metrics_port: Port = 9250
     parallelism: int = Field(default=2, ge=1)
     max_parallelism: int = Field(default=128, ge=1, le=32768)  # fixed for the life of the state
     slots: int = Field(default=4, ge=1)
-    jobmanager_mb: int = 1024
-    taskmanager_mb: int = 2560
-    taskmanager_off_heap_mb: int = 256
+    jobmanager_mb: Positive = 1024
+    taskmanager_mb: Positive = 2560
+    taskmanager_off_heap_mb: Positive = 256
     checkpoint_seconds: float = Field(default=10, gt=0)
     checkpoint_dir: str = ""  # empty: below state_dir
     savepoint_dir: str = ""
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
     python: str = ""  # empty: the interpreter that submits
-    bundle_size: int = 1000
-    bundle_milliseconds: int = 100
+    bundle_size: Positive = 1000
+    bundle_milliseconds: Positive = 100
     restore_hours: float = Field(default=24, gt=0)  # what former submissions left holds a log that is too large so long
     deploy_seconds: float = Field(default=180, gt=0)  # at most, of a savepoint, a submission, the first checkpoints
     options: dict[str, str] = {}  # Flink's own, for clusters that are not embedded; they win over what we derive
@@ -125,7 +130,7 @@ class Profiles(Section):
 class Api(Section):
     """The HTTP API. `tokens` empty: no authentication, allowed on loopback only."""
 
-    port: int = 8080
+    port: Port = 8080
     workers: int = Field(default=1, ge=1)
     threads: int = Field(default=8, ge=1)  # of the Flask app
     queue: int = Field(default=64, ge=1)  # calls of the Flask app that may wait for a thread
@@ -133,8 +138,8 @@ class Api(Section):
     linger_milliseconds: float = Field(default=20, ge=0)  # Flink pays per record: longer is cheaper, and later
     batch_lines: int = Field(default=500, ge=1)
     bulk_rows: int = Field(default=5000, ge=1)
-    max_body_bytes: int = 16_777_216  # after decompression
-    buffer_bytes: int = 67_108_864  # of what waits for the broker
+    max_body_bytes: Positive = 16_777_216  # after decompression
+    buffer_bytes: Positive = 67_108_864  # of what waits for the broker
     pending_tags: int = Field(default=512, ge=1)  # sent one by one, that may wait in a process that is overloaded
     breaker_seconds: float = Field(default=1.5, gt=0)
     disk_budget_bytes: int = Field(default=0, ge=0)  # of the state folder; 0: all that its file system has left for it
@@ -162,11 +167,9 @@ class Jobs(Section):
     archive_seconds: float = Field(default=1, gt=0)
     aggregates_seconds: float = Field(default=4, gt=0)
     profiles_seconds: float = Field(default=0.5, gt=0)
-    buffer_bytes: int = 33_554_432  # a partition's backlog in state before its operator pushes back
-    flush_bytes: int = 4_194_304  # flushed or folded at once when a partition's buffer holds this much
-    unwritten_bytes: int = (
-        33_554_432  # a partition's counts that wait for the clock; beyond it they are written at once
-    )
+    buffer_bytes: Positive = 33_554_432  # a partition's backlog in state before its operator pushes back
+    flush_bytes: Positive = 4_194_304  # flushed or folded at once when a partition's buffer holds this much
+    unwritten_bytes: Positive = 33_554_432  # of a partition's counts that wait for the clock before they are written
     series_shards: int = Field(default=2, ge=1, le=128)
     watermark_delay_seconds: int = 5
     idle_seconds: int = 2
@@ -176,7 +179,7 @@ class Jobs(Section):
 class Supervisor(Section):
     """The process that keeps the embedded parts alive; its own health and metrics port."""
 
-    port: int = 8090
+    port: Port = 8090
     start_timeout_seconds: float = 180
     stop_timeout_seconds: float = 20
     nice: int = Field(default=15, ge=0, le=19)  # of Flink and ClickHouse, so that answers stay fast
@@ -295,6 +298,8 @@ def load(path: str | Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         problems = [f"  {'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
         raise SettingsError("\n".join(["settings are not usable:", *problems])) from None
+    except UnreadableVariable as error:
+        raise SettingsError(f"{error}: lists and mappings are given as JSON, such as '[\"kafka\"]'") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -302,6 +307,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text()) or {}
     except OSError as error:
         raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"settings file {path} is not UTF-8") from None
     except yaml.YAMLError as error:
         raise SettingsError(f"settings file {path} is not YAML: {error}") from None
     if not isinstance(values, dict):

@@ -14,6 +14,7 @@ import msgspec
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND: Final = timedelta(milliseconds=1)
 MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
 
 _USUAL: Final = len("2022-03-01T00:00:00.649Z")
 _FINER: Final = re.compile(r"(\.[0-9]{6})[0-9]+")

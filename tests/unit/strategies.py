@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from contracts.codec import Record, encode_arrow, encode_lines
 from contracts.events import events_of
 from contracts.tags import ACTIONS, DEVICES, ProductInfo, UserTag, event_time
-from contracts.times import LATEST_MS, MINUTE_MS, format_millis
+from contracts.times import DAY_MS, LATEST_MS, MINUTE_MS, format_millis
 
 NOW: Final = 1_700_000_000_000  # epoch ms
 
@@ -57,7 +57,8 @@ def logs(draw: st.DrawFn, max_size: int = 12) -> list[Record]:
         timestamp = base + draw(st.integers(0, 4 * MINUTE_MS))
         near = st.integers(max(0, timestamp - 3 * MINUTE_MS), min(timestamp, LATEST_MS - 1))
         held = draw(st.lists(tags(time=near, label=few, number=st.integers(0, 1)), max_size=4))
-        records.append(Record(offset, timestamp, timestamp, draw(payloads(held))))
+        ingested = NOW + draw(st.sampled_from([0, 0, 0, DAY_MS]))
+        records.append(Record(offset, timestamp, ingested, draw(payloads(held))))
         offset += draw(st.integers(1, 3))  # transactions and compaction leave gaps
     return records
 

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from analysis import blocks
 from analysis.blocks import Block, Segment, cut
 from contracts.codec import Record, count_lines
-from contracts.times import MINUTE_MS
-from tests.unit.strategies import logs, pieces
+from contracts.times import DAY_MS, MINUTE_MS
+from tests.unit.strategies import NOW, logs, pieces
 
-DAY_MS = 86_400_000
 YEARS_MS = 3 * 365 * DAY_MS
 
 
@@ -35,7 +34,8 @@ def brute_force(log: list[Record], most: int) -> list[Segment]:
         held = groups[-1] if groups else []
         lines = sum(count_lines(one.payload) for one in held)
         newest = max((one.timestamp // MINUTE_MS for one in held), default=0)
-        if not held or record.timestamp // MINUTE_MS > newest or lines >= most:
+        days = {one.ingested // DAY_MS for one in [*held, record]}
+        if not held or record.timestamp // MINUTE_MS > newest or lines >= most or len(days) > 1:
             groups.append([record])
         else:
             held.append(record)
@@ -54,8 +54,8 @@ def brute_force(log: list[Record], most: int) -> list[Segment]:
     ]
 
 
-def at(offset: int, timestamp: int, lines: int = 1) -> Record:
-    return Record(offset, timestamp, timestamp, b"x\n" * lines)
+def at(offset: int, timestamp: int, lines: int = 1, ingested: int = NOW) -> Record:
+    return Record(offset, timestamp, ingested, b"x\n" * lines)
 
 
 @given(logs(), st.integers(1, 6), st.data())
@@ -94,6 +94,17 @@ def test_streams_years_apart_may_interleave() -> None:
     log = sorted(old + new)
     starts = [segment.block.start for segment in read([log])]
     assert starts == [0, 60, 101, 121, 181]
+
+
+def test_a_block_holds_what_came_in_on_one_day() -> None:
+    """Rows go by the day of the block's first record: one without a header, that seems years old, takes none along."""
+    log = [at(0, 0), at(1, 0), at(2, 0, ingested=0), at(3, 0), at(4, 0, ingested=NOW + DAY_MS)]
+    assert [(one.block.start, one.block.ingested) for one in read([log])] == [
+        (0, NOW),
+        (2, 0),
+        (3, NOW),
+        (4, NOW + DAY_MS),
+    ]
 
 
 def test_a_block_ends_after_a_million_lines() -> None:

@@ -109,3 +109,27 @@ def test_a_sasl_client_is_told_how_to_log_in() -> None:
     assert client["bootstrap.servers"] == "broker:9094"
     assert client["sasl.password"] == "p"  # noqa: S105  # of this test
     assert "sasl.mechanism" not in Settings().kafka_client
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("API__PORT", "99999999"), ("API__BUFFER_BYTES", "-5"), ("KAFKA__HEAP_MB", "-3"), ("API__MAX_BODY_BYTES", "0")],
+)
+def test_senseless_values_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"TIDEWATCH_{name}", value)
+    with pytest.raises(SettingsError, match=name.lower().replace("__", ".")):
+        load()
+
+
+def test_a_list_that_is_not_json_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEWATCH_API__TOKENS", "a-secret")
+    with pytest.raises(SettingsError, match="as JSON") as error:
+        load()
+    assert "a-secret" not in str(error.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(b"host: \xff\xfe")
+    with pytest.raises(SettingsError, match=f"{path} is not UTF-8"):
+        load(path)

@@ -1,0 +1,74 @@
+"""Dead letters: read from their topic, and what of them can be sent again."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import click
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from contracts.codec import Record, decode
+from contracts.dead_letters import DeadLetter
+from contracts.dead_letters import decode as read_letter
+from contracts.events import tags_of
+from contracts.settings import Settings
+from contracts.tags import encode_tag
+
+CALL_SECONDS: Final = 10.0
+
+
+def read(settings: Settings) -> Iterator[DeadLetter]:
+    """All that the topic holds now of committed transactions; ClickException when the broker does not tell."""
+    try:
+        yield from _read(settings)
+    except KafkaException as error:
+        raise click.ClickException(
+            f"the broker at {settings.bootstrap_servers} does not show dead letters: {error}; see `tidewatch status`"
+        ) from None
+
+
+def _read(settings: Settings) -> Iterator[DeadLetter]:
+    # A group is demanded, and nothing is committed under it.
+    options = {"group.id": f"tidewatch-replay-{uuid4()}", "enable.auto.commit": False, "log_level": 0}
+    options |= {"isolation.level": "read_committed", "enable.partition.eof": True}
+    topic = settings.topics.dead_letters
+    with closing(Consumer({**settings.kafka_client, **options})) as consumer:
+        consumer.list_topics(topic.name, timeout=CALL_SECONDS)  # a broker that is away is an error, not an empty topic
+        left = topic.partitions
+        consumer.assign([TopicPartition(topic.name, number, OFFSET_BEGINNING) for number in range(left)])
+        while left:
+            message = consumer.poll(CALL_SECONDS)
+            if message is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "it says no more"))
+            if (error := message.error()) is None:
+                yield read_letter(message.value() or b"")
+            elif error.code() == KafkaError._PARTITION_EOF:
+                left -= 1
+            else:
+                raise KafkaException(error)
+
+
+def lines_of(letter: DeadLetter) -> list[bytes]:
+    """What the API takes of a letter: its line, or, of a whole Arrow record, the events that can be read of it."""
+    if not letter.is_record:
+        return [letter.original()]
+    now = int(time.time() * 1000)
+    events, rejects = decode([Record(letter.offset, now, now, letter.original())])
+    for reject in rejects:
+        click.echo(f"  {letter.id}, an Arrow record: {reject.reason}")
+    return [encode_tag(tag) for tag in tags_of(events)]
+
+
+def save(path: Path, letters: list[DeadLetter]) -> None:
+    """Lines to the file, each whole record to one beside it; says how many and where."""
+    lines = [letter.original() for letter in letters if not letter.is_record]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    click.echo(f"{len(lines)} lines in {path}: mend them and send them by --load {path}")
+    for letter in letters:
+        if letter.is_record:
+            beside = path.with_name(f"{path.stem}-{letter.partition}-{letter.offset}.arrow")
+            beside.write_bytes(letter.original())
+            click.echo(f"a record of its own, {letter.reason}: {beside}")

@@ -1,0 +1,2 @@
+-- The ids of all dead letters that were sent again.
+SELECT DISTINCT id FROM replayed_letters
