@@ -130,9 +130,7 @@ def test_a_full_disk_loses_nothing(small: Settings, disk: Path, watcher: Watcher
     producer = Producer({**small.kafka_client, "message.timeout.ms": 2000, "log_level": 0})
     failures: list[object] = []
     for _ in range(20):  # until Kafka meets it
-        producer.produce(
-            small.topics.series.name, bytes(900_000), on_delivery=lambda error, _: failures.append(error)
-        )
+        producer.produce(small.topics.series.name, bytes(900_000), on_delivery=lambda error, _: failures.append(error))
         producer.flush(5)
         if failures and failures[-1] is not None:
             break
