@@ -34,6 +34,8 @@ class KeepLog:
 
     def __call__(self) -> None:
         """LogError, TopicError or an error of Flink or ClickHouse when it cannot be found out or done."""
+        if not self._settings.kafka.log_bytes:
+            return
         try:
             with deploy_lock(self._settings):
                 for job in JOBS.values():
@@ -43,7 +45,9 @@ class KeepLog:
 
     def _keep(self, job: JobKind) -> None:
         topic = self._settings.topics.user_tags
-        topic_id = topics.topic_ids(self._settings)[topic.name]
+        topic_id = topics.topic_ids(self._settings).get(topic.name)
+        if topic_id is None:
+            return  # deleted; it is made anew by others
         holds = look(self._settings, self._cluster, job, topic_id)
         wanted = self._wanted()
         if not wanted:
@@ -60,8 +64,6 @@ class KeepLog:
     def _wanted(self) -> dict[int, tuple[int, int]]:
         """Of partitions over their share of the bound: where the log begins, and where it is to begin."""
         limit, topic = self._settings.kafka.log_bytes, self._settings.topics.user_tags
-        if not limit:
-            return {}
         logs = log_size.describe(self._settings, topic.name)
         begins = {number: (held.begin, held.keep_from(limit // topic.partitions)) for number, held in logs.items()}
         return {number: (begin, keep) for number, (begin, keep) in begins.items() if keep > begin}

@@ -27,15 +27,17 @@ def read(log: list[list[Record]]) -> list[Segment]:
     return whole
 
 
-def brute_force(log: list[Record], most: int) -> list[Segment]:
+def brute_force(log: list[Record], most: int, mixed: int) -> list[Segment]:
     """The rule as the design words it, in the plainest way."""
     groups: list[list[Record]] = []
     for record in log:
         held = groups[-1] if groups else []
         lines = sum(count_lines(one.payload) for one in held)
         newest = max((one.timestamp // MINUTE_MS for one in held), default=0)
+        minute = record.timestamp // MINUTE_MS
+        strays = minute < newest and lines >= mixed and count_lines(record.payload) > 0
         days = {one.ingested // DAY_MS for one in [*held, record]}
-        if not held or record.timestamp // MINUTE_MS > newest or lines >= most or len(days) > 1:
+        if not held or minute > newest or lines >= most or strays or len(days) > 1:
             groups.append([record])
         else:
             held.append(record)
@@ -58,17 +60,21 @@ def at(offset: int, timestamp: int, lines: int = 1, ingested: int = NOW) -> Reco
     return Record(offset, timestamp, ingested, b"x\n" * lines)
 
 
-@given(logs(), st.integers(1, 6), st.data())
-def test_any_batching_cuts_by_the_rule(log: list[Record], most: int, data: st.DataObject) -> None:
+@given(logs(), st.integers(1, 6), st.integers(1, 6), st.data())
+def test_any_batching_cuts_by_the_rule(log: list[Record], most: int, mixed: int, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "MAX_LINES", most)
-        assert read(pieces(data.draw, log)) == brute_force(log, most) == read([[record] for record in log])
+        patch.setattr(blocks, "MIXED_LINES", mixed)
+        assert read(pieces(data.draw, log)) == brute_force(log, most, mixed) == read([[record] for record in log])
 
 
-@given(logs(), st.integers(1, 6), st.data())
-def test_any_blocks_start_is_a_place_to_start_from(log: list[Record], most: int, data: st.DataObject) -> None:
+@given(logs(), st.integers(1, 6), st.integers(1, 6), st.data())
+def test_any_blocks_start_is_a_place_to_start_from(
+    log: list[Record], most: int, mixed: int, data: st.DataObject
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "MAX_LINES", most)
+        patch.setattr(blocks, "MIXED_LINES", mixed)
         whole = read([log])
         for number, segment in enumerate(whole):
             rest = [record for record in log if record.offset >= segment.block.start]
@@ -105,6 +111,18 @@ def test_a_block_holds_what_came_in_on_one_day() -> None:
         (3, NOW),
         (4, NOW + DAY_MS),
     ]
+
+
+def test_a_stray_record_of_today_holds_a_block_open_for_50_000_lines_at_most() -> None:
+    assert blocks.MIXED_LINES == 50_000
+    old = [at(offset, offset * 1000, 10_000) for offset in range(1, 13)]
+    log = [at(0, YEARS_MS), *old]
+    assert [(one.block.start, one.block.lines) for one in read([log])] == [(0, 50_001), (6, 70_000)]
+
+
+def test_records_of_one_minute_stay_together_and_a_tick_ends_nothing() -> None:
+    log = [at(0, MINUTE_MS, 40_000), at(1, MINUTE_MS + 1, 40_000), at(2, 1, 0), at(3, MINUTE_MS, 40_000)]
+    assert [(one.block.start, one.block.lines) for one in read([log])] == [(0, 120_000)]
 
 
 def test_a_block_ends_after_a_million_lines() -> None:

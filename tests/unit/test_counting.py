@@ -94,6 +94,7 @@ def test_any_run_with_crashes_ends_in_the_same_rows(log: list[Record], most: int
     """After each piece the outside may take the write or not, and the operator may fall back to an older state."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "MAX_LINES", most)
+        patch.setattr(blocks, "MIXED_LINES", most // 2)
         store = Store()
         operator = Operator(store)
         at, checkpoint = 0, (0, operator.current, operator.waiting)
