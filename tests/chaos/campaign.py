@@ -76,10 +76,15 @@ class Campaign:
 
 
 class Runner:
-    """Carries out a plan once; `tell` is called with a line of text for whatever happens."""
+    """Carries out a plan once; `tell` is called with a line of text for whatever happens.
 
-    def __init__(self, stack: Stack, seed: int, mix: Mix, tell: Callable[[str], None]) -> None:
-        self._stack, self._tell = stack, tell
+    `steady`: seconds that all must have been well before a fault is overcome.
+    """
+
+    def __init__(
+        self, stack: Stack, seed: int, mix: Mix, tell: Callable[[str], None], *, steady: float = STEADY
+    ) -> None:
+        self._stack, self._tell, self._steady = stack, tell, steady
         settings = self._settings = stack.settings
         self._http = Http(settings, 16)
         self._driver = _driver(settings, seed, mix)
@@ -149,13 +154,13 @@ class Runner:
         return found
 
     async def _recover(self) -> None:
-        """Waits until all has been well for STEADY seconds: what ends that late was not over before.
+        """Waits until all has been well for so long: what ends that late was not over before.
 
         A part that is lost, or was away for long, may be missed by others only after their heartbeats' timeout; until
         then tags may make their way as if nothing had happened.
         """
         right = await self._right()
-        while time.monotonic() < right + STEADY:
+        while time.monotonic() < right + self._steady:
             asked = time.monotonic()
             again = await self._right()
             if again - asked > FRESH:
