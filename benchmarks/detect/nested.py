@@ -1,4 +1,4 @@
-"""Choosing on one half of the series, scoring on the other, and the other way round: what a choice is worth elsewhere."""
+"""Choosing on one half of the series, scoring on the other, and the other way round: what a choice is worth."""
 
 import random
 from collections.abc import Callable, Sequence

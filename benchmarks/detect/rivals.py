@@ -27,7 +27,7 @@ def ewma(series: Series) -> Floats:
 
 
 def holt_winters(series: Series) -> Floats:
-    """Residual of additive Holt-Winters in weighted mean absolute residuals, both robust: what is far off is clipped."""
+    """Residual of additive Holt-Winters, in weighted mean absolute residuals; what is far off is clipped."""
     return np.asarray(_holt_winters(series.values, series.times % DAY_MS * SLOTS // DAY_MS))
 
 
