@@ -1,7 +1,7 @@
 """How well anomalies are found, and how fast: the default detector beside EWMA, Holt-Winters and STL z-scores.
 
 Needs labelled series in the folder of the setting `detection.sets_dir`; says what to put there. Each detector gets the
-threshold that is best for it, by the same rule. "Nested": threshold (and, of ours, constants from a seeded sample) chosen
+threshold that is best for it, by one rule. "Nested": threshold (and, of ours, constants from a seeded sample) chosen
 on one half of the series and judged on the other, both ways.
 """
 

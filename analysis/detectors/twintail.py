@@ -12,6 +12,7 @@ from analysis.detection import Ints, Points, Scores, State
 from analysis.twintail import season, step
 from analysis.twintail.head import HEAD
 from analysis.twintail.options import Options
+from analysis.twintail.seeding import seed_templates
 
 THRESHOLD: Final = 4.8
 
@@ -36,6 +37,13 @@ class TwinTail:
         scores = Scores.nothing(len(points.values))
         step.run(state.heads, state.slots, points, scores, self._wanted, self._options)
         return state, scores
+
+    def seed(self, state: State, history: Points) -> State:
+        """What is known of new series once their histories were seen; each has points of its own in `history`."""
+        for series in np.unique(history.series):
+            mine = history.series == series
+            state = seed_templates(state, int(series), Points(*(column[mine] for column in history)))
+        return self.score(state, history)[0]
 
     def rows(self, points: Points) -> Ints:
         return season.rows(points.phases)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.detection import Floats, Points, Scores, find
+from analysis.detectors.twintail import TwinTail
 from analysis.twintail.head import HEAD
+from analysis.twintail.seeding import seed_templates
 from tests.unit.series_of_points import MINUTE_MS, START_MS, one
 
 DAY = 1440
@@ -150,3 +152,34 @@ def test_scores_are_probabilities(kind: str) -> None:
 
 def test_a_head_is_less_than_a_kilobyte() -> None:
     assert HEAD.itemsize <= 1024
+
+
+def test_a_history_spares_the_first_days() -> None:
+    """Seeded with some days, a series is judged from its first live point on, and its days are known."""
+    values, now = busy(5), 4 * DAY
+    values[now + 3] = 0
+    points = one(values)
+    detector = TwinTail()
+    state = detector.seed(detector.start(1), Points(*(column[:now] for column in points)))
+    _, scores = detector.score(state, Points(*(column[now:] for column in points)))
+    assert anomalies(scores)[0] == 3
+    rate = 200 * np.exp(np.sin(2 * np.pi * (np.arange(now, 5 * DAY) / DAY - 0.5)))
+    assert np.mean(np.abs(scores.expected - rate) / rate) < 0.1
+
+
+def test_templates_of_a_seeded_series_do_not_follow_a_bad_day() -> None:
+    values = busy(6)
+    values[2 * DAY + 600 : 2 * DAY + 900] = 0
+    points = one(values)
+    detector = TwinTail()
+    seeded = seed_templates(detector.start(1), 0, points)
+    template = seeded.slots["value"][:288, 0] + seeded.heads["season_level"][0]
+    usual = 200 * np.exp(np.sin(2 * np.pi * ((np.arange(288) + 0.5) / 288 - 0.5)))
+    assert np.abs(template - usual)[120:180].mean() < 0.15 * usual[120:180].mean()
+
+
+def test_a_short_history_is_only_run_through() -> None:
+    points = one(busy(0.5))
+    detector = TwinTail()
+    seeded = detector.seed(detector.start(1), points)
+    assert seeded.dump() == detector.score(detector.start(1), points)[0].dump()
