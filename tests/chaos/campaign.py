@@ -45,8 +45,9 @@ class Mix:
 
 @dataclass(frozen=True)
 class Recovery:
-    """`at` seconds of the run the fault struck; `seconds` from the kill, or the end of the pause, until a tag of each
-    partition that was sent meanwhile was acknowledged and seen in its profile and in an aggregate, and it stayed so."""
+    """`at` seconds of the run the fault struck. `seconds` from the kill, or the end of the pause, until a tag of each
+    partition that was sent meanwhile was acknowledged and seen in its profile and in an aggregate, and it stayed so; of
+    hasty faults all from the last."""
 
     fault: Fault
     at: float
@@ -165,8 +166,9 @@ class Runner:
             again = await self._right()
             if again - asked > FRESH:
                 right = again
+        last = max(at for _, at in self._struck)  # nobody can be right again before the next fault struck
         for fault, at in self._struck:
-            recovery = Recovery(fault, at - self._began, right - at)
+            recovery = Recovery(fault, at - self._began, right - last)
             self.campaign.recoveries.append(recovery)
             self._tell(str(recovery))
         self._struck.clear()

@@ -15,8 +15,8 @@ from infra.embedded import instance
 from infra.embedded.launch import tied
 from testbed.faults import API_WORKER, EVERYTHING, PYTHON_WORKER, SUPERVISOR
 
-WATCH_SECONDS: Final = 0.5
-RESTART_SECONDS: Final = 1.0  # before `up` is called again, as service managers do
+WATCH_SECONDS: Final = 0.2
+RESTART_SECONDS: Final = 0.1  # before `up` is called again: systemd's default
 STOP_SECONDS: Final = 30.0
 WORKER: Final = "pyflink.fn_execution"  # the module that a worker of Flink runs
 
