@@ -50,7 +50,8 @@ def merge(left: Iterable[ProfileEvent], right: Iterable[ProfileEvent], keep: int
     A union of sets cut to the greatest by a total order: commutative, associative, idempotent. An event's bytes
     follow from its place in the log, so a replay brings equal events, which are one.
     """
-    return sorted({*left, *right}, reverse=True)[:keep]
+    ordered = sorted([*left, *right], reverse=True)  # runs that are in order already, as stored ones are, cost little
+    return [event for event, before in zip(ordered, [None, *ordered], strict=False) if event != before][:keep]
 
 
 def merge_profiles(left: Profile | ProfileUpdate, right: Profile | ProfileUpdate, keep: int) -> Profile:

@@ -5,7 +5,6 @@ transaction. The store merges by event identity, so writing again what is there 
 """
 
 from collections.abc import Iterator
-from threading import Lock
 
 from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
 
@@ -15,7 +14,8 @@ from contracts.settings import Settings
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
 from jobs.flink import Pipeline, Source
 from jobs.run import run
-from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
+from jobs.shared_store import shared_store
+from stores.profiles import ProfilesUnavailable
 
 NAME = "profiles"
 
@@ -42,7 +42,7 @@ class Profiles(PartitionBuffer):
         self._topic_id = source.topic_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        self._store = _shared_store(self._settings)
+        self._store = shared_store(self._settings)
         super().open(runtime_context)
 
     def flush(self, partition: int, records: list[Record]) -> Iterator[None]:
@@ -51,22 +51,6 @@ class Profiles(PartitionBuffer):
         except ProfilesUnavailable as error:
             raise WriteFailed(str(error)) from error
         return iter(())
-
-
-_stores: dict[str, ProfileStore] = {}
-_opening = Lock()
-
-
-def _shared_store(settings: Settings) -> ProfileStore:
-    """The process's store: subtasks may share a Python process, in which LMDB opens a file only once.
-
-    It stays open for as long as the process lives; restarts of the job find it again.
-    """
-    key = settings.profiles.model_dump_json() + str(settings.profiles_path)
-    with _opening:
-        if key not in _stores:
-            _stores[key] = open_store(settings, writable=True)
-        return _stores[key]
 
 
 if __name__ == "__main__":

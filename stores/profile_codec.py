@@ -7,6 +7,7 @@ identities, byte by byte (first all highest bytes, which are alike), then all JS
 """
 
 import struct
+from functools import partial
 from typing import Final
 
 import zstandard
@@ -33,6 +34,9 @@ _LEVEL: Final = 3  # as fast as 1 for so little, and smaller
 # tail twice the space and reading time.
 TAIL_BYTES: Final = 1024
 _TAIL_SHARE: Final = 0.25  # of the first frame: what a small profile's tail may grow to
+
+
+_event: Final = partial(tuple.__new__, ProfileEvent)  # from (time, identity, JSON), a third of what `_make` costs
 
 
 class CorruptProfile(ValueError):
@@ -111,7 +115,7 @@ class ProfileCodec:
             raise CorruptProfile(f"not a frame of events: {error}") from None
         text = data[last:]
         each = [identities[place : place + IDENTITY_BYTES] for place in range(0, len(identities), IDENTITY_BYTES)]
-        events = list(map(ProfileEvent._make, zip(times, each, text.split(b"\n") if count else [], strict=True)))
+        events = list(map(_event, zip(times, each, text.split(b"\n") if count else [], strict=True)))
         return Profile(events[:views], events[views:])
 
 

@@ -49,12 +49,21 @@ class Stack:
     @contextmanager
     def job(self, name: str, module: str, args: Sequence[str] = ()) -> Iterator[FlinkCluster]:
         """Runs a job: one of ours, by the name of its pipeline, or a rival's."""
+        self._revive()
         cluster = FlinkCluster(self.settings)
         cluster.submit(name, module, args, code=self._code(), timeout=START_SECONDS)
         yield cluster
         running = cluster.running(name)
         if running:
             cluster.cancel(running)
+
+    def _revive(self) -> None:
+        """Starts again what has died: a TaskManager ends itself when a job is cancelled while Beam's account of bundles
+        ("Reference count must not be negative") is wrong, which happens with Flink 2.2."""
+        for place, child in enumerate(self.children):
+            if child.exit_code() is not None:
+                self.children[place] = Child(child.part)
+                self.children[place].wait_ready(START_SECONDS)
 
     def topic_argument(self) -> list[str]:
         """How our jobs are told which topic they read."""
