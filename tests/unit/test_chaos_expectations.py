@@ -7,10 +7,8 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from contracts.codec import Record, decode, encode_lines
-from contracts.events import PLACED_SCHEMA
-from contracts.tags import UserTag
-from contracts.times import LATEST_MS
+from contracts.events import PLACED_SCHEMA, events_of, placed
+from contracts.tags import UserTag, event_time
 from testbed.generator import Traffic
 from tests.chaos import expectations
 from tests.chaos.streams import SentRecord, Stream
@@ -32,7 +30,9 @@ def make_stream() -> Stream:
 
 def archive(stream: Stream, indices: list[int], changed: dict[int, UserTag] | None = None) -> pa.RecordBatch:
     tags = [(changed or {}).get(index) or stream.traffic.tag(index) for index in indices]
-    return decode([Record(0, LATEST_MS - 1, 0, encode_lines(tags))]).events
+    events = events_of(tags, [event_time(tag) for tag in tags])
+    zeros = pa.array([0] * len(tags), pa.int64())
+    return placed(events, zeros, pa.array(range(len(tags)), pa.int32()), zeros)
 
 
 RIGHT = [index for index in range(SENT) if index not in (LOST, SKIPPED)]

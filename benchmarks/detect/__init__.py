@@ -1,1 +1,0 @@
-"""Measuring detectors on labelled series: the sets, the methods of scoring, and the rivals."""
