@@ -7,8 +7,10 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from contracts.events import PLACED_SCHEMA, events_of, placed
-from contracts.tags import UserTag, event_time
+from contracts.codec import Record, decode, encode_lines
+from contracts.events import PLACED_SCHEMA
+from contracts.tags import UserTag
+from contracts.times import LATEST_MS
 from testbed.generator import Traffic
 from tests.chaos import expectations
 from tests.chaos.streams import SentRecord, Stream
@@ -30,9 +32,7 @@ def make_stream() -> Stream:
 
 def archive(stream: Stream, indices: list[int], changed: dict[int, UserTag] | None = None) -> pa.RecordBatch:
     tags = [(changed or {}).get(index) or stream.traffic.tag(index) for index in indices]
-    events = events_of(tags, [event_time(tag) for tag in tags])
-    zeros = pa.array([0] * len(tags), pa.int64())
-    return placed(events, zeros, pa.array(range(len(tags)), pa.int32()), zeros)
+    return decode([Record(0, LATEST_MS - 1, 0, encode_lines(tags))]).events
 
 
 RIGHT = [index for index in range(SENT) if index not in (LOST, SKIPPED)]
