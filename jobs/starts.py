@@ -1,5 +1,6 @@
 """Where a start without state begins: at a block's start, so that the blocks are cut as before."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
 
 BROKER_SECONDS = 10.0
+ASK_SECONDS = 0.2
 
 
 class StartError(Exception):
@@ -28,10 +30,12 @@ def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     written, and reading a part of it again would count that part twice under another name. StartError when the log
     begins after that as well. Empty when no block is listed yet; a partition without blocks begins where its log does.
     """
+    committed = _committed(settings)
     parameters = {
         "topic_id": str(topic_id),
         "days": settings.clickhouse.archive_days,
-        "committed": _committed(settings),
+        "places": list(committed),
+        "committed": list(committed.values()),
     }
     with clickhouse.connect(settings) as client:
         rows = client.query(sql.read("queries/block_starts"), parameters).result_rows
@@ -69,10 +73,25 @@ def _committed(settings: Settings) -> dict[int, int]:
     least: dict[int, int] = {}
     for pipeline in DATA_PIPELINES:
         with _consumer(settings, f"tidewatch-{pipeline}") as (consumer, places):
-            for place in consumer.committed(places, timeout=BROKER_SECONDS):
+            for place in _told(consumer, places):
                 if place.offset >= 0:
                     least[place.partition] = min(place.offset, least.get(place.partition, place.offset))
     return least
+
+
+def _told(consumer: "Consumer", places: "list[TopicPartition]") -> "list[TopicPartition]":
+    """What the group has committed. A broker that is only about to lead the group says so, and is asked again."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    soon = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+    deadline = time.monotonic() + BROKER_SECONDS
+    while True:
+        try:
+            return consumer.committed(places, timeout=BROKER_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in soon or time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_SECONDS)
 
 
 @contextmanager

@@ -88,6 +88,7 @@ class Kafka(Part):
             "compression.type": "producer",
             "log.segment.bytes": SEGMENT_BYTES,
             "log.retention.ms": -1,  # a record's timestamp is event time: retention by time would delete old streams
+            "log.retention.check.interval.ms": 10_000,  # a trimmed log gives its disk back soon
             "message.max.bytes": kafka.max_record_bytes,
             "replica.fetch.max.bytes": kafka.max_record_bytes,
             "transaction.max.timeout.ms": LONGEST_TRANSACTION_MS,

@@ -19,7 +19,7 @@ from analysis.profile_updates import updates_of
 from analysis.profiles import EMPTY, Profile, merge_profiles
 from cli import audit, rebuild, replay
 from cli import letters as dead
-from contracts import dead_letters
+from contracts import coded, dead_letters
 from contracts.codec import Record, Reject, decode, encode_arrow, encode_lines
 from contracts.events import events_of
 from contracts.names import INGESTED_HEADER
@@ -91,7 +91,7 @@ def world(settings: Settings, clickhouse: RealPart, tmp_path: Path, monkeypatch:
         counts = fold(None, log).counts
         made.insert("user_tags", archive_rows(decode(log).events, made.topic_id, partition))
         rows = [aggregate_rows(count, made.topic_id, partition) for count in counts]
-        made.insert("aggregates_1m", pa.concat_tables(rows))
+        made.insert("aggregates_1m", coded.table(rows, rows[0].schema))
         made.insert("blocks", block_rows(counts, made.topic_id, partition))
     yield made
     made.command(f"DROP DATABASE {name}")

@@ -37,7 +37,8 @@ def own(
     kafka = settings.kafka.model_copy(update={"log_bytes": 4 * SEGMENT})
     own = settings.model_copy(update={"topics": topics, "state_dir": tmp_path, "kafka": kafka})
     tags = NewTopic(topics.user_tags.name, 2, 1, config={"segment.bytes": str(SEGMENT), "retention.ms": "-1"})
-    for made in AdminClient({**settings.kafka_client}).create_topics([tags]).values():
+    admin = AdminClient({**settings.kafka_client})  # must outlive its futures
+    for made in admin.create_topics([tags]).values():
         made.result(SECONDS)
     kafka_topics.ensure(own, SECONDS)
     yield own
