@@ -72,12 +72,19 @@ class Traffic:
         """The name of a cookie; indices of `cookies` and above never occur in the traffic."""
         return self._cookies(np.array([index], np.uint64))[0]
 
-    def _draw(self, first: int, stream: int) -> Numbers:
-        counters = np.arange(first, first + CHUNK, dtype=np.uint64) * np.uint64(_STREAMS) + np.uint64(stream)
+    def cookie_of(self, index: int) -> str:
+        """The cookie of the tag at `index`: by itself, when the tags around it are not wanted."""
+        return self._cookies(self._cookie_indices(index, 1))[0]
+
+    def _cookie_indices(self, first: int, count: int) -> Numbers:
+        return (self._share(first, 0, count) ** 2 * self.cookies).astype(np.uint64)
+
+    def _draw(self, first: int, stream: int, count: int = CHUNK) -> Numbers:
+        counters = np.arange(first, first + count, dtype=np.uint64) * np.uint64(_STREAMS) + np.uint64(stream)
         return mix(counters * np.uint64(_GOLDEN) + self._salt)
 
-    def _share(self, first: int, stream: int) -> Shares:
-        return (self._draw(first, stream) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    def _share(self, first: int, stream: int, count: int = CHUNK) -> Shares:
+        return (self._draw(first, stream, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def _cookies(self, indices: Numbers) -> list[str]:
         """20 letters and digits each: 15 bytes of hash in base 64."""
@@ -90,10 +97,10 @@ class Traffic:
 
     def _make_chunk(self, number: int) -> list[UserTag]:
         first = number * CHUNK
-        share = [self._share(first, stream) for stream in range(9)]
+        share = {stream: self._share(first, stream) for stream in range(1, 9)}  # 0 is the cookie's
         columns: list[list[Any]] = [
             [self._time_text(self.time(first + at)) for at in range(CHUNK)],
-            self._cookies((share[0] ** 2 * self.cookies).astype(np.uint64)),
+            self._cookies(self._cookie_indices(first, CHUNK)),
             _pick(COUNTRIES, share[1]),
             _pick(DEVICES, share[2]),
             ["VIEW" if view else "BUY" for view in (share[3] < VIEWS).tolist()],

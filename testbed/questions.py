@@ -71,7 +71,7 @@ class Questions:
         if not settled or draw.random() < STRANGERS:
             return ProfileQuery(self._stranger(), traffic.start_ms, traffic.time(settled))
         index = self._index(settled)
-        cookie = traffic.tag(index).cookie
+        cookie = traffic.cookie_of(index)
         latest, at = traffic.time(settled), traffic.time(index)
         kind = draw.random()
         if kind < 0.4:

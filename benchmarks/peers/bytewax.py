@@ -54,7 +54,8 @@ def _run(flow: Dataflow, task: Task) -> None:
 
 def _aggregate(keyed: KeyedStream) -> KeyedStream:
     """((group, window), (count, price)), given out when the window closes."""
-    clock = EventClock(lambda item: EPOCH + timedelta(milliseconds=item[0].timestamp[1]), LATENESS)
+    # The tags are of the past: no window is to be closed by the clock of today.
+    clock = EventClock(_time, LATENESS, to_system_utc=lambda _: None)
     windower = TumblingWindower(length=timedelta(minutes=1), align_to=EPOCH)
 
     def add(sums: tuple[int, int], item: Any) -> tuple[int, int]:
@@ -65,6 +66,10 @@ def _aggregate(keyed: KeyedStream) -> KeyedStream:
 
     windows = fold_window("minute", keyed, clock, windower, lambda: (0, 0), add, merge, ordered=False)
     return op.map("flat", windows.down, lambda closed: ((closed[0], closed[1][0]), closed[1][1]))
+
+
+def _time(item: Any) -> datetime:
+    return EPOCH + timedelta(milliseconds=item[0].timestamp[1])
 
 
 def _profiles(keyed: KeyedStream) -> KeyedStream:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from benchmarks.peers.task import MINUTE_MS, Found, Lists, Task, no_lists, read, remember, tell
 
@@ -45,7 +45,8 @@ def _tags(task: Task) -> Iterator[tuple[Message, Any]]:
     options = {"bootstrap.servers": task.broker, "group.id": f"loop-{task.run}", "auto.offset.reset": "earliest"}
     # The default backoff of a second leaves a fast reader without messages.
     consumer = Consumer({**options, "enable.auto.commit": False, "fetch.queue.backoff.ms": 5})
-    consumer.subscribe([task.topic])
+    partitions = consumer.list_topics(task.topic).topics[task.topic].partitions
+    consumer.assign([TopicPartition(task.topic, number, OFFSET_BEGINNING) for number in partitions])
     decode = msgspec.json.Decoder().decode
     left = task.events
     while left:

@@ -18,6 +18,7 @@ def test_a_tag_depends_on_seed_and_index_alone(seed: int, indices: list[int]) ->
     assert tags == [other.tag(index) for index in reversed(indices)][::-1]
     for index, tag in zip(indices, tags, strict=True):
         assert decode_tag(encode_tag(tag)) == tag
+        assert one.cookie_of(index) == tag.cookie
         assert event_time(tag) == epoch_ms(tag.time) == START_MS + index == one.time(index)
 
 
