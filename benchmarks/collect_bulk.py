@@ -52,7 +52,12 @@ def run() -> list[Result]:
 
 def _load(encoding: str) -> Load:
     seconds = float(os.environ.get("SECONDS") or SECONDS)
-    return Load([_request(number, encoding) for number in range(BODIES)], 202, CONNECTIONS, LINES, seconds)
+    return Load(bulk_requests(encoding), 202, CONNECTIONS, LINES, seconds)
+
+
+def bulk_requests(encoding: str) -> list[bytes]:
+    """Whole requests, each with a body of seeded tags in one of ENCODINGS."""
+    return [_request(number, encoding) for number in range(BODIES)]
 
 
 def _request(number: int, encoding: str) -> bytes:

@@ -19,7 +19,7 @@ from contracts.tags import encode_tag
 _SMALL_LINES: Final = 50  # up to here a body joins the micro-batches: an Arrow record would cost more than it saves
 _SMALL_BYTES: Final = 32_768  # up to here a body is read in the loop: under 0.2 ms
 _SHOWN_ERRORS: Final = 100
-_AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
+AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
 
 
 class _Prepared(NamedTuple):
@@ -45,8 +45,8 @@ class BulkHandler:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
-        if self._running >= _AT_ONCE:
-            raise unavailable(f"{_AT_ONCE} bulk requests are being taken already: send again later")
+        if self._running >= AT_ONCE:
+            raise unavailable(f"{AT_ONCE} bulk requests are being taken already: send again later")
         self._running += 1
         try:
             return await self._take(scope, receive)

@@ -5,6 +5,7 @@ import uuid
 
 import psutil
 import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from contracts.settings import Settings
 from infra import topics as kafka_topics
@@ -27,6 +28,14 @@ def test_a_topic_with_other_partitions_is_named(settings: Settings, topics: dict
         kafka_topics.TopicError, match=f"user-tags has {settings.topics.user_tags.partitions} partitions"
     ):
         kafka_topics.ensure(wider, 30)
+
+
+def test_the_log_of_series_is_bounded_and_that_of_events_is_not(settings: Settings, topics: dict[str, str]) -> None:
+    wanted = {"user-tags": "-1", "series": str(settings.kafka.series_bytes // settings.topics.series.partitions)}
+    asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted]
+    answers = AdminClient({**settings.kafka_client}).describe_configs(asked)
+    found = {resource.name: answer.result()["retention.bytes"].value for resource, answer in answers.items()}
+    assert found == wanted
 
 
 def test_kafka_keeps_its_topics_through_sigkill(settings: Settings, broker: RealPart, topics: dict[str, str]) -> None:
