@@ -44,19 +44,24 @@ def run() -> list[Result]:
     stream = Stream(SEED, int(os.environ.get("EVENTS") or EVENTS), a_minute=600_000, groups=10_000)
     click.echo(f"seed {SEED}: {stream.events} events of {stream.cookies} cookies")
     with stack.running("profiles") as parts:
-        sent: defaultdict[str, list[bytes]] = defaultdict(list)
-        log.fill(parts.settings, parts.settings.topics.user_tags, _payloads(stream, sent))
-        with parts.job("profiles", "jobs.profiles", parts.topic_argument()):
-            ours = follow(lambda: _committed(parts), stream.events, parts.cpu, SECONDS)
-            click.echo(ours.table())
-            until(lambda: _same(parts, sent) or None, CALL_SECONDS, "the last tags")
-        size = (parts.settings.profiles_path / "data.mdb").stat().st_blocks * 512 / stream.events
+        ours, size = store(parts, stream)
         theirs = _rival(parts, stream.batch(0, min(RIVAL_EVENTS, stream.events)))
     each = stream.events / stream.cookies
     return [
         Result("profiles", ours.rate, "tags/s", RIVAL, theirs.rate, ours.cpu_us),
         Result(f"profiles.disk.{each:g}_a_cookie", size, "bytes an event"),
     ]
+
+
+def store(parts: Stack, stream: Stream) -> tuple[Course, float]:
+    """One run of our pipeline over the stream, and the bytes an event that its store takes on disk."""
+    sent: defaultdict[str, list[bytes]] = defaultdict(list)
+    log.fill(parts.settings, parts.settings.topics.user_tags, _payloads(stream, sent))
+    with parts.job("profiles", "jobs.profiles", parts.topic_argument()):
+        course = follow(lambda: _committed(parts), stream.events, parts.cpu, SECONDS)
+        click.echo(course.table())
+        until(lambda: _same(parts, sent) or None, CALL_SECONDS, "the last tags")
+    return course, (parts.settings.profiles_path / "data.mdb").stat().st_blocks * 512 / stream.events
 
 
 def _payloads(stream: Stream, sent: defaultdict[str, list[bytes]]) -> Iterator[Payload]:

@@ -82,9 +82,13 @@ class Stack:
 
 
 @contextmanager
-def running(name: str) -> Iterator[Stack]:
-    """A stack on var/bench/NAME, wiped first, with the settings' ports; stopped in the end."""
+def running(name: str, partitions: int | None = None) -> Iterator[Stack]:
+    """A stack on var/bench/NAME, wiped first, with the settings' ports; stopped in the end. `partitions` of the topic
+    for tags, when not those of the settings."""
     settings = load().model_copy(update={"state_dir": Path("var/bench") / name})
+    if partitions:
+        tags = settings.topics.user_tags.model_copy(update={"partitions": partitions})
+        settings = settings.model_copy(update={"topics": settings.topics.model_copy(update={"user_tags": tags})})
     shutil.rmtree(settings.state_path, ignore_errors=True)
     children: list[Child] = []
     try:
