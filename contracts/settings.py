@@ -136,7 +136,7 @@ class Api(Section):
     threads: int = Field(default=8, ge=1)  # of the Flask app
     queue: int = Field(default=64, ge=1)  # calls of the Flask app that may wait for a thread
     tokens: list[SecretStr] = []
-    linger_milliseconds: float = Field(default=20, ge=0)  # Flink pays per record: longer is cheaper, and later
+    linger_milliseconds: float = Field(default=20, ge=0)  # longer: fewer records, and later answers
     batch_lines: int = Field(default=500, ge=1)
     bulk_rows: int = Field(default=5000, ge=1)
     max_body_bytes: Positive = 16_777_216  # after decompression
