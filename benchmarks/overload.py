@@ -2,7 +2,7 @@
 
 Tags one by one, and many in a body. First the most that it takes, in closed loop; then calls are due at ten times that
 rate. The generator shares the machine, so how many of them it really made is printed: of single tags it cannot make as
-many, of bodies it can. Every accepted tag is counted in the topic in the end. SECONDS sets the length of each of the two.
+many, of bodies it can. Every accepted tag is counted in the topic in the end. SECONDS sets the length of each.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ import click
 import psutil
 import uvloop
 
-from benchmarks import collect_bulk, collect_tags
 from api.collect.bulk import AT_ONCE
+from benchmarks import collect_bulk, collect_tags
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
 from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker

@@ -79,7 +79,7 @@ def _new(settings: Settings, topic: Topic) -> NewTopic:
     kept = DEAD_LETTERS_MS if letters else -1
     largest = settings.kafka.max_record_bytes * (2 if letters else 1)  # a letter holds a record's bytes in base64
     config = {"retention.ms": str(kept), "max.message.bytes": str(largest)}
-    if topic is settings.topics.series:  # made again from the log of the events, if need be; those who read it are quick
+    if topic is settings.topics.series:  # its readers are quick, and it can be made again from the log of events
         config["retention.bytes"] = str(settings.kafka.series_bytes // topic.partitions)
     return NewTopic(topic.name, topic.partitions, settings.kafka.replication_factor, config=config)
 

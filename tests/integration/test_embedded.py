@@ -5,7 +5,8 @@ import uuid
 
 import psutil
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource  # where it comes from: the package does not list it
 
 from contracts.settings import Settings
 from infra import topics as kafka_topics
