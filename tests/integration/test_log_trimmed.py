@@ -40,7 +40,8 @@ def own(
     changes = {"topics": topics, "state_dir": tmp_path, "kafka": kafka, "flink": flink_options}
     own = settings.model_copy(update=changes)
     tags = NewTopic(topics.user_tags.name, 2, 1, config={"segment.bytes": str(SEGMENT), "retention.ms": "-1"})
-    for made in AdminClient({**settings.kafka_client}).create_topics([tags]).values():
+    admin = AdminClient({**settings.kafka_client})  # one that nobody holds ends before it has answered
+    for made in admin.create_topics([tags]).values():
         made.result(SECONDS)
     kafka_topics.ensure(own, SECONDS)
     yield own
