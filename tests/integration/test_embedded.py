@@ -34,7 +34,8 @@ def test_a_topic_with_other_partitions_is_named(settings: Settings, topics: dict
 def test_the_log_of_series_is_bounded_and_that_of_events_is_not(settings: Settings, topics: dict[str, str]) -> None:
     wanted = {"user-tags": "-1", "series": str(settings.kafka.series_bytes // settings.topics.series.partitions)}
     asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted]
-    answers = AdminClient({**settings.kafka_client}).describe_configs(asked)
+    admin = AdminClient({**settings.kafka_client})  # one that nobody holds ends before it has answered
+    answers = admin.describe_configs(asked)
     found = {resource.name: answer.result()["retention.bytes"].value for resource, answer in answers.items()}
     assert found == wanted
 
