@@ -4,6 +4,7 @@ from typing import Final
 
 # Kafka topics: defaults of the settings `topics.….name`, which say what a topic is really called.
 USER_TAGS: Final = "user-tags"
+POINTS: Final = "points"
 SERIES: Final = "series"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"

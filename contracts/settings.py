@@ -48,6 +48,7 @@ class Topics(Section):
     """The platform's topics; `infra.topics` creates them."""
 
     user_tags: Topic = Topic(name=names.USER_TAGS)
+    points: Topic = Topic(name=names.POINTS, live=True)
     series: Topic = Topic(name=names.SERIES)
     dead_letters: Topic = Topic(name=names.DEAD_LETTERS, partitions=1)
 
