@@ -4,7 +4,7 @@ Arrow records hold `POINT_SCHEMA`: the series as JSON, which is mostly one of fe
 decoded names a series by its id: whatever is computed of points works on numbers alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -65,81 +65,91 @@ def encode_points_arrow(points: Sequence[Point]) -> bytes:
 
 def decode_points(records: Iterable[Record]) -> DecodedPoints:
     """All points of `records`, in order, and every line or record that could not be read. Never raises."""
-    columns: list[_Columns] = []
     series: dict[int, Series] = {}
     rejects: list[Reject] = []
+    lines: list[Record] = []
+    tables: list[tuple[Record, pa.Table]] = []
     for record in records:
-        if is_arrow(record.payload):
-            columns += _decode_arrow(record, series, rejects)
-        elif record.payload:
-            columns.append(_decode_lines(record, series, rejects))
-    return DecodedPoints(_concatenate(columns), series, rejects)
+        if not is_arrow(record.payload):
+            lines.append(record)
+            continue
+        try:
+            tables.append((record, _read(record.payload)))
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            rejects.append(Reject(record.offset, -1, "", f"not an Arrow stream of points: {error}", record.payload))
+    parts = [_from_lines(lines, series, rejects), _from_tables(tables, series, rejects)]
+    return DecodedPoints(_in_order(parts), series, sorted(rejects))
 
 
 class _Columns(NamedTuple):
-    """One record's good points."""
+    """Good points: the columns of `PLACED_POINT_SCHEMA`."""
 
-    record: Record
     series: NDArray[np.uint64]
     time: NDArray[np.int64]
     value: NDArray[np.float64]
+    offset: NDArray[np.int64]
     line: NDArray[np.int32]
+    ingested: NDArray[np.int64]
 
 
-def _concatenate(columns: list[_Columns]) -> pa.RecordBatch:
-    if not columns:
-        return pa.RecordBatch.from_pylist([], PLACED_POINT_SCHEMA)
-    sizes = [len(one.line) for one in columns]
-    series, time, value, line = (np.concatenate([one[place] for one in columns]) for place in range(1, 5))
-    offset, ingested = (
-        np.repeat(np.array([getattr(one.record, name) for one in columns], np.int64), sizes)
-        for name in ("offset", "ingested")
-    )
-    arrays = [pa.array(column) for column in (series, time, value, offset, line, ingested)]
-    return pa.RecordBatch.from_arrays(arrays, schema=PLACED_POINT_SCHEMA)
+def _in_order(parts: list[_Columns]) -> pa.RecordBatch:
+    columns = _Columns(*(np.concatenate(both) for both in zip(*parts, strict=True)))
+    if all(len(part.line) for part in parts):
+        order = np.argsort(columns.offset, kind="stable")
+        columns = _Columns(*(column[order] for column in columns))
+    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=PLACED_POINT_SCHEMA)
 
 
-def _decode_lines(record: Record, series: dict[int, Series], rejects: list[Reject]) -> _Columns:
-    points, numbers, bad = point_lines.read(record.payload, record.timestamp)
-    rejects += [Reject(record.offset, *one) for one in bad]
+def _from_lines(records: list[Record], series: dict[int, Series], rejects: list[Reject]) -> _Columns:
+    points: list[Point] = []
+    numbers: list[int] = []
+    sizes: list[int] = []
+    for record in records:
+        found = point_lines.read(record.payload, record.timestamp)
+        rejects += [Reject(record.offset, *one) for one in found.bad]
+        points += found.points
+        numbers += found.numbers
+        sizes.append(len(found.points))
     series.update({point.series.id: point.series for point in points})
     return _Columns(
-        record,
         np.array([point.series.id for point in points], np.uint64),
         np.array([point.time for point in points], np.int64),
         np.array([point.value for point in points], np.float64),
+        np.repeat(np.array([record.offset for record in records], np.int64), sizes),
         np.array(numbers, np.int32),
+        np.repeat(np.array([record.ingested for record in records], np.int64), sizes),
     )
 
 
-def _decode_arrow(record: Record, series: dict[int, Series], rejects: list[Reject]) -> Iterator[_Columns]:
-    try:
-        batch = _read(record.payload)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        rejects.append(Reject(record.offset, -1, "", f"not an Arrow stream of points: {error}", record.payload))
-        return
-    texts: pa.DictionaryArray = batch["series"]
+def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series], rejects: list[Reject]) -> _Columns:
+    """All tables at once: records have mostly the same series, so their dictionaries become one that is short."""
+    whole = pa.concat_tables([POINT_SCHEMA.empty_table(), *(table for _, table in tables)])
+    whole = whole.unify_dictionaries().combine_chunks()
+    texts: pa.DictionaryArray = whole["series"].combine_chunks()
     ids, fault = _identify(texts.dictionary.to_pylist(), series)
-    codes, times, values = texts.indices.to_numpy(), batch["time"].to_numpy(), batch["value"].to_numpy()
+    codes, times, values = texts.indices.to_numpy(), whole["time"].to_numpy(), whole["value"].to_numpy()
+    sizes = [table.num_rows for _, table in tables]
+    places = np.array([(one.offset, one.timestamp, one.ingested) for one, _ in tables], np.int64).reshape(-1, 3)
+    offset, timestamp, ingested = np.repeat(places, sizes, axis=0).T
+    line = np.concatenate([np.zeros(0, np.int32), *(np.arange(size, dtype=np.int32) for size in sizes)])
     known = np.ones(len(ids), bool)
     known[list(fault)] = False
-    latest = min(LATEST_MS - 1, record.timestamp + FUTURE_MS)
-    good = known[codes] & np.isfinite(values) & (times >= 0) & (times <= latest)
-    for line in np.flatnonzero(~good).tolist():
-        field, reason = fault.get(int(codes[line]), ("", BAD_POINT))
-        point = {"series": texts[line].as_py(), "time": int(times[line]), "value": repr(float(values[line]))}
-        rejects.append(Reject(record.offset, line, field, reason, msgspec.json.encode(point)))
-    lines = np.flatnonzero(good).astype(np.int32)
-    yield _Columns(record, ids[codes[lines]], times[lines], values[lines], lines)
+    good = known[codes] & np.isfinite(values) & (times >= 0)
+    good &= times <= np.minimum(LATEST_MS - 1, timestamp + FUTURE_MS)
+    for row in np.flatnonzero(~good).tolist():
+        field, reason = fault.get(int(codes[row]), ("", BAD_POINT))
+        point = {"series": texts[row].as_py(), "time": int(times[row]), "value": repr(float(values[row]))}
+        rejects.append(Reject(int(offset[row]), int(line[row]), field, reason, msgspec.json.encode(point)))
+    columns = _Columns(ids[codes], times, values, offset, line, ingested)
+    return columns if good.all() else _Columns(*(column[good] for column in columns))
 
 
-def _read(payload: bytes) -> pa.RecordBatch:
+def _read(payload: bytes) -> pa.Table:
     """The stream's rows with the columns of `POINT_SCHEMA`, values not yet judged."""
     table = pa.ipc.open_stream(payload).read_all()
     table.validate(full=True)  # before anything is computed: offsets, indices and UTF-8 are not to be trusted
     columns = [_as_column(table.column(field.name), field) for field in POINT_SCHEMA]
-    whole = pa.table(columns, schema=POINT_SCHEMA).unify_dictionaries().combine_chunks()
-    return next(iter(whole.to_batches()), pa.RecordBatch.from_pylist([], POINT_SCHEMA))
+    return pa.table(columns, schema=POINT_SCHEMA)
 
 
 def _as_column(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:

@@ -63,6 +63,20 @@ def test_both_formats_read_back_what_was_written(points: list[Point]) -> None:
     assert rows([record(lines)]) == rows([record(arrow)]) == expected
 
 
+@given(st.lists(st.tuples(st.lists(POINTS, max_size=3), st.booleans()), max_size=8))
+def test_a_log_of_both_formats_is_read_in_its_order(held: list[tuple[list[Point], bool]]) -> None:
+    log = [
+        record(encode_points_arrow(points) if as_arrow else encode_points(points), offset)
+        for offset, (points, as_arrow) in enumerate(held)
+    ]
+    expected = [
+        (one.series.json, one.time, one.value, offset, line, NOW + 1)
+        for offset, (points, _) in enumerate(held)
+        for line, one in enumerate(points)
+    ]
+    assert rows(log) == expected
+
+
 @given(NAMES, LABELS, st.randoms())
 def test_a_series_has_one_id_in_whatever_order_its_labels_come(name: str, labels: dict[str, str], dice: Any) -> None:
     shuffled = list(labels.items())
