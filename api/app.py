@@ -20,7 +20,10 @@ from api.asgi import (
     skip_body,
 )
 from api.auth import Authenticator
-from api.collect.bulk import BulkHandler
+from api.collect.bulk import BulkHandler, BulkSender, summary
+from api.collect.bulk_parse import prepare_tags
+from api.collect.points import PointTaker
+from api.collect.statsd import StatsDServer
 from api.collect.tags import TagHandler
 from api.flask_app import create_app
 from api.problems import Problem
@@ -100,6 +103,7 @@ class App:
         services = Services.open(self._settings, loop)
         loop.add_signal_handler(signals.DRAIN, services.drain)
         self.start(services)
+        await self._statsd.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()
@@ -113,11 +117,15 @@ class App:
         self._flask_paths = {rule.rule for rule in flask_app.url_map.iter_rules() if not rule.arguments}
         self._wsgi = BoundedWsgi(flask_app, api.threads, api.queue, api.max_body_bytes)
         profile = ProfileHandler(services.profiles)
+        tags = BulkSender(services.collector, self._settings, wall_clock)
+        points = PointTaker(services.points, self._settings, wall_clock)
+        self._statsd = StatsDServer(self._settings, points.take, wall_clock)
         self._router = Router(
             [
                 Route("/user_tags", {"POST": TagHandler(services.collector, wall_clock)}),
-                Route("/v1/user-tags", {"POST": BulkHandler(services.collector, self._settings, wall_clock)}),
+                Route("/v1/user-tags", {"POST": BulkHandler(tags, prepare_tags, summary)}),
                 Route(PROFILES, {"GET": profile, "POST": profile}),
+                *(Route(path, handlers) for path, handlers in points.routes().items()),
                 Route("/healthz", {"GET": _healthy}),
             ]
         )
@@ -126,6 +134,7 @@ class App:
     async def stop(self) -> None:
         """After the last request."""
         if self._services is not None:
+            await self._statsd.close()
             await self._services.close()
         log.info("api stopped")
 

@@ -93,11 +93,11 @@ class _Columns(NamedTuple):
 
 
 def _in_order(parts: list[_Columns]) -> pa.RecordBatch:
-    columns = _Columns(*(np.concatenate(both) for both in zip(*parts, strict=True)))
+    arrays = [pa.array(np.concatenate(both)) for both in zip(*parts, strict=True)]
+    points = pa.RecordBatch.from_arrays(arrays, schema=PLACED_POINT_SCHEMA)
     if all(len(part.line) for part in parts):
-        order = np.argsort(columns.offset, kind="stable")
-        columns = _Columns(*(column[order] for column in columns))
-    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=PLACED_POINT_SCHEMA)
+        return points.take(pa.array(np.argsort(points["offset"].to_numpy(), kind="stable")))
+    return points
 
 
 def _from_lines(records: list[Record], series: dict[int, Series], rejects: list[Reject]) -> _Columns:
@@ -140,8 +140,7 @@ def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series
         field, reason = fault.get(int(codes[row]), ("", BAD_POINT))
         point = {"series": texts[row].as_py(), "time": int(times[row]), "value": repr(float(values[row]))}
         rejects.append(Reject(int(offset[row]), int(line[row]), field, reason, msgspec.json.encode(point)))
-    columns = _Columns(ids[codes], times, values, offset, line, ingested)
-    return columns if good.all() else _Columns(*(column[good] for column in columns))
+    return _Columns(ids[codes[good]], times[good], values[good], offset[good], line[good], ingested[good])
 
 
 def _read(payload: bytes) -> pa.Table:

@@ -85,7 +85,7 @@ def _series(name: str, kind: str, labels: Labels) -> Series:
     for key, value in labels:
         check_name("labels", key, LONGEST_KEY)
         if not 0 < len(value) <= LONGEST_VALUE:
-            raise InvalidPoint(f"labels.{key}", f"must have 1 to {LONGEST_VALUE} characters")
+            raise InvalidPoint("labels", f"the value of {key} must have 1 to {LONGEST_VALUE} characters")
     try:
         json = _encoder.encode({"name": name, "kind": kind, "labels": dict(labels)})
     except UnicodeEncodeError:

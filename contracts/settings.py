@@ -147,6 +147,8 @@ class Api(Section):
     shed_at: float = Field(default=0.8, gt=0, le=1)  # share of that budget from which events are refused
     resume_at: float = Field(default=0.75, gt=0, le=1)  # and below which they are taken again
     delivery_timeout_seconds: float = Field(default=10, gt=0)
+    series_a_metric: int = Field(default=20_000, ge=1)  # distinct ones that a worker takes in a day
+    statsd_port: int = Field(default=8125, ge=0)  # UDP and TCP, on loopback only, as StatsD knows no tokens; 0: none
     max_range_minutes: int = Field(default=1440, ge=10)
     query_seconds: float = Field(default=30, gt=0)  # for an answer of ClickHouse
 
