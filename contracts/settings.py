@@ -88,6 +88,9 @@ class ClickHouse(Section):
     memory_mb: Positive = 1500
     archive_days: int = Field(default=30, ge=1)
     aggregates_days: int = Field(default=90, ge=1)
+    points_days: int = Field(default=30, ge=1)  # each point as it came
+    fine_bins_days: int = Field(default=7, ge=1)  # bins of seconds
+    bins_days: int = Field(default=90, ge=1)  # of a minute
 
 
 class Flink(Section):
@@ -177,6 +180,9 @@ class Jobs(Section):
     watermark_delay_seconds: int = 5
     idle_seconds: int = 2
     series_lateness_minutes: int = 60
+    points_lateness_minutes: int = Field(default=10, ge=0)
+    second_metrics: list[str] = ["errors"]  # these also have bins of a second,
+    ten_second_metrics: list[str] = []  # and these of ten, which are published too: rules watch them closely
 
 
 class Supervisor(Section):
