@@ -1,6 +1,7 @@
 """The ASGI app of a worker: routes, errors, metrics, start and end."""
 
 import asyncio
+import re
 from time import perf_counter
 from typing import Final
 
@@ -113,7 +114,7 @@ class App:
         """Builds the routes over the services."""
         api = self._settings.api
         self._services = services
-        flask_app = create_app(services)
+        self._flask_app = flask_app = create_app(services)
         self._flask_paths = {rule.rule for rule in flask_app.url_map.iter_rules() if not rule.arguments}
         self._wsgi = BoundedWsgi(flask_app, api.threads, api.queue, api.max_body_bytes)
         profile = ProfileHandler(services.profiles)
@@ -130,6 +131,15 @@ class App:
             ]
         )
         log.info("api started", partitions=services.collector.partitions)
+
+    def served(self) -> set[tuple[str, str]]:
+        """Method and path of every route, parameters as `{}`, but for what HTTP adds by itself."""
+        hot = {
+            (method, re.sub(r"\{.*?\}", "{}", route.name)) for route in self._router.routes for method in route.handlers
+        }
+        rules = [rule for rule in self._flask_app.url_map.iter_rules() if rule.endpoint != "static"]
+        cold = {(method, re.sub("<.*?>", "{}", rule.rule)) for rule in rules for method in rule.methods or ()}
+        return hot | {(method, path) for method, path in cold if method not in ("HEAD", "OPTIONS")}
 
     async def stop(self) -> None:
         """After the last request."""

@@ -84,6 +84,7 @@ class ClickHouse(Section):
     reader_seconds: int = Field(default=30, ge=1)  # at most, of one query
     reader_memory_mb: int = Field(default=500, ge=50)  # at most, of one query
     reader_rows: int = Field(default=1_000_000, ge=1)  # at most, of one answer
+    reader_answer_mb: int = Field(default=100, ge=1)  # at most, of one answer
     secure: bool = False
     memory_mb: Positive = 1500
     archive_days: int = Field(default=30, ge=1)

@@ -60,7 +60,7 @@ class PointArchive(PartitionBuffer):
         jobs = settings.jobs
         super().__init__(partitions, Bounds(jobs.archive_seconds, jobs.flush_bytes, jobs.buffer_bytes))
         self._settings = settings
-        self._source = source
+        self._topic, self._topic_id = source.topic.name, source.topic_id
         self._known: dict[int, int] = {}  # the day each series was last written for: saves writing it again
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -72,10 +72,10 @@ class PointArchive(PartitionBuffer):
         if points.num_rows:
             # Names first: a point of a series without a name would be found by nobody.
             self._write_names(series, max(record.ingested for record in records) // DAY_MS)
-            self._writer.insert(POINTS_TABLE, point_rows(points, self._source.topic_id, partition))
+            self._writer.insert(POINTS_TABLE, point_rows(points, self._topic_id, partition))
         for reject in rejects:
-            source, longest = self._source, self._settings.kafka.max_record_bytes
-            letter = dead_letters.letter(source.topic.name, source.topic_id, partition, reject, longest)
+            longest = self._settings.kafka.max_record_bytes
+            letter = dead_letters.letter(self._topic, self._topic_id, partition, reject, longest)
             yield Row(letter.id, dead_letters.encode(letter))
 
     def _write_names(self, series: dict[int, Series], day: int) -> None:
