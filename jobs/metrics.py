@@ -109,6 +109,8 @@ class BinCounter(PartitionBuffer):
         # hands the watermark on.
         slot = clamp(value[2].to_epoch_milli()) // self._shortest
         key = ctx.get_current_key()
+        if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
+            yield from self._wake_closers()
         if self._timers.get(key) != slot:
             ctx.timer_service().register_event_time_timer((slot + 1) * self._shortest - 1)
             self._timers[key] = slot
@@ -170,6 +172,10 @@ class BinCounter(PartitionBuffer):
         for count in closed:
             self._closed.add(count.dump())
         self._open.update(current.dump())
+
+    def _wake_closers(self) -> Iterator[Row]:
+        for key in range(self._settings.jobs.series_shards * len(RESOLUTIONS)):
+            yield Row(key, arrow.dump(bin_partials.NO_PARTIAL))
 
     def _partials(self, folded: FoldedBins) -> Iterator[Row]:
         for key, rows in bin_partials.shards(folded.partial, self._settings.jobs.series_shards).items():
