@@ -106,6 +106,15 @@ def test_bins_are_a_function_of_the_log(data: st.DataObject, log: list[Record]) 
     }
 
 
+@pytest.mark.parametrize("size", [1, 7, 30])
+def test_sums_of_floats_are_the_same_to_the_bit_in_whatever_pieces(size: int) -> None:
+    values = np.random.default_rng(11).normal(0, 1e6, 300).tolist()
+    points = [Point(series_of("cpu", "gauge", {}), NOW, value) for value in values]
+    log = [Record(at, NOW, NOW, encode_points(points[10 * at : 10 * at + 10])) for at in range(30)]
+    (count,) = fold_in_pieces([log[at : at + size] for at in range(0, 30, size)])[0].values()
+    assert as_dict(count.bins) == brute_force(log)
+
+
 @given(logs(), st.integers(1, 3))
 def test_shards_divide_the_rows_by_series_and_resolution(log: list[Record], shards: int) -> None:
     partial = bin_partials.add([folded.partial for folded in [fold(None, log, FINE)]])
