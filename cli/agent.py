@@ -82,7 +82,7 @@ def read_totals() -> dict[str, int]:
     import psutil
 
     network, disk = psutil.net_io_counters(), psutil.disk_io_counters()
-    totals = {}
+    totals: dict[str, int] = {}
     if network is not None:
         totals |= {"host_network_sent_bytes": network.bytes_sent, "host_network_received_bytes": network.bytes_recv}
     if disk is not None:  # machines without a disk of their own have none

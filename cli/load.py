@@ -65,7 +65,7 @@ def parts(lines: Iterable[bytes], now: int, speed: float) -> Iterator[Part]:
     first: int | None = None
     due = second = 0.0
     for line in map(bytes.strip, lines):
-        (found,) = list(read_errors(line, now))[:1] or [None]
+        found = next(iter(read_errors(line, now)), None)
         if isinstance(found, Numbered):
             first = found.point.time if first is None else first
             second = max(0.0, (found.point.time - first) / 1000 / speed) if speed else 0.0

@@ -155,11 +155,16 @@ def _as_column(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     wanted = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if not is_like(column.type, wanted):
         raise ValueError(f"column {field.name} is {column.type}, not {wanted}")
-    if column.null_count:
-        raise ValueError(f"nulls in column {field.name}")
     if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column)
+    if column.null_count or any(_has_null_text(chunk) for chunk in column.chunks):
+        raise ValueError(f"nulls in column {field.name}")
     return column.cast(field.type)
+
+
+def _has_null_text(chunk: pa.Array) -> bool:
+    """Whether one of a dictionary's own values is null, which the nulls of its codes do not count."""
+    return bool(pa.types.is_dictionary(chunk.type) and chunk.dictionary.null_count)
 
 
 def _identify(texts: list[str], series: dict[int, Series]) -> tuple[NDArray[np.uint64], dict[int, tuple[str, str]]]:

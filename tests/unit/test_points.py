@@ -174,6 +174,7 @@ def test_bad_rows_of_a_stranger_s_arrow_are_refused_one_by_one() -> None:
         {"time": pa.array([1], pa.timestamp("us"))},
         {"series": [1]},
         {"value": None},
+        {"series": pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array([None], pa.string()))},
     ],
 )
 def test_other_columns_are_no_points(change: dict[str, Any]) -> None:
