@@ -4,17 +4,14 @@ Two operators read the same records. The archive writes points and the names of 
 read. The counter adds points to the bins of the partition's open block, as `aggregates` does with tags.
 """
 
-import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+import pyarrow as pa
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedProcessFunction, RuntimeContext, StreamExecutionEnvironment
-from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
-from pyflink.datastream.time_domain import TimeDomain
+from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
 
-from analysis import arrow, bin_partials
-from analysis.bin_counting import BinCount, FoldedBins, fold
+from analysis import bin_partials
+from analysis.bin_counting import BinCount, fold
 from analysis.bin_partials import RESOLUTIONS
 from contracts import dead_letters
 from contracts.codec import Record
@@ -23,8 +20,9 @@ from contracts.point_codec import decode_points
 from contracts.points import Series
 from contracts.series import Progress
 from contracts.settings import Jobs, Settings
-from jobs.buffer import Bounds, PartitionBuffer, WriteFailed, clamp
+from jobs.buffer import Bounds, PartitionBuffer
 from jobs.closer import MinuteCloser
+from jobs.counter import BlockCounter
 from jobs.flink import BLOB, Pipeline, Source
 from jobs.point_rows import DAY_MS, bin_rows, block_rows, point_rows, series_rows
 from jobs.run import run
@@ -32,7 +30,6 @@ from jobs.writer import Writer
 
 NAME = "metrics"
 KNOWN_SERIES = 1_000_000  # that an archive remembers to have written
-logger = logging.getLogger(__name__)
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -> None:
@@ -86,107 +83,43 @@ class PointArchive(PartitionBuffer):
         self._known.update((one.id, day) for one in new)
 
 
-class BinCounter(PartitionBuffer):
-    """Counts each partition by blocks; yields (key of `BinCloser`, partial) of what it counted."""
+class BinCounter(BlockCounter[BinCount]):
+    """Counts points. Bins are added up as points come, never run by run: sums of floats would depend on the pieces."""
 
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
         jobs = settings.jobs
-        super().__init__(partitions, Bounds(jobs.aggregates_seconds, jobs.flush_bytes, jobs.buffer_bytes))
-        self._settings = settings
-        self._topic_id = source.topic_id
+        shortest = min(RESOLUTIONS) if jobs.ten_second_metrics else max(RESOLUTIONS)
+        super().__init__(settings, source, partitions, shortest * 1000)
         self._fine = {1: jobs.second_metrics, 10: jobs.ten_second_metrics}
-        self._shortest = 1000 * (min(RESOLUTIONS) if jobs.ten_second_metrics else max(RESOLUTIONS))
-        self._timers: dict[int, int] = {}  # the last slot with a timer by key: saves setting it anew
 
-    def open(self, runtime_context: RuntimeContext) -> None:
-        self._open = runtime_context.get_state(ValueStateDescriptor("open", BLOB()))
-        self._closed = runtime_context.get_list_state(ListStateDescriptor("closed", BLOB()))  # not yet written
-        self._writer = Writer(self._settings)
-        super().open(runtime_context)
+    def load(self, data: bytes) -> BinCount:
+        return BinCount.load(data)
 
-    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        # A bin's partials must be on their way before the watermark that closes it: Flink fires this timer before it
-        # hands the watermark on.
-        slot = clamp(value[2].to_epoch_milli()) // self._shortest
-        key = ctx.get_current_key()
-        if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
-            yield from self._wake_closers()
-        if self._timers.get(key) != slot:
-            ctx.timer_service().register_event_time_timer((slot + 1) * self._shortest - 1)
-            self._timers[key] = slot
-        yield from super().process_element(value, ctx)
-
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
-        if ctx.time_domain() == TimeDomain.EVENT_TIME:
-            # Writing is left to the timer of the clock: a replay passes thousands of minutes within seconds.
-            yield from self.flush_now(ctx, self._fold_only)
-        else:
-            yield from super().on_timer(timestamp, ctx)
-
-    def flush(self, partition: int, records: list[Record]) -> Iterator[Row]:
-        """Folds the records into the open block and tries to write; rows that are not taken stay in state.
-
-        Raises WriteFailed only when closed blocks that wait are at the bound on bytes.
-        """
-        waiting = self._waiting(partition)
-        folded = self._fold(records)
-        if folded.counts:
-            *closed, current = folded.counts
-            try:
-                self._write(partition, [*waiting, *closed, current])
-            except WriteFailed as error:
-                logger.warning("partition %d: blocks wait: %s", partition, error)
-            else:
-                self._closed.clear()
-                closed, current = [], current._replace(written=current.block.last)
-            self._keep(closed, current)
-        yield from self._partials(folded)
-
-    def has_backlog(self) -> bool:
-        if any(True for _ in self._closed.get()):
-            return True
+    def current(self) -> BinCount | None:
         state = self._open.value()
-        return bool(state) and BinCount.load(state).unwritten().num_rows > 0
+        return BinCount.load(state) if state else None
 
-    def _waiting(self, partition: int) -> list[BinCount]:
-        """The closed blocks that wait; beyond the bound they are written here, or no more are taken."""
-        blobs = list(self._closed.get())
-        waiting = [BinCount.load(blob) for blob in blobs]
-        if sum(map(len, blobs)) <= self._bounds.buffer_bytes:
-            return waiting
-        self._write(partition, waiting)
-        self._closed.clear()
-        return []
-
-    def _fold_only(self, partition: int, records: list[Record]) -> Iterator[Row]:
-        folded = self._fold(records)
-        if folded.counts:
-            self._keep(folded.counts[:-1], folded.counts[-1])
-        yield from self._partials(folded)
-
-    def _fold(self, records: list[Record]) -> FoldedBins:
-        state = self._open.value()
-        return fold(BinCount.load(state) if state else None, records, self._fine)
-
-    def _keep(self, closed: list[BinCount], current: BinCount) -> None:
-        for count in closed:
-            self._closed.add(count.dump())
+    def keep(self, current: BinCount, before: BinCount | None) -> None:
         self._open.update(current.dump())
 
-    def _wake_closers(self) -> Iterator[Row]:
-        for key in range(self._settings.jobs.series_shards * len(RESOLUTIONS)):
-            yield Row(key, arrow.dump(bin_partials.NO_PARTIAL))
+    def fold(self, count: BinCount | None, records: list[Record]) -> tuple[list[BinCount], dict[int, pa.Table]]:
+        counts, partial = fold(count, records, self._fine)
+        return counts, bin_partials.shards(partial, self._settings.jobs.series_shards)
 
-    def _partials(self, folded: FoldedBins) -> Iterator[Row]:
-        for key, rows in bin_partials.shards(folded.partial, self._settings.jobs.series_shards).items():
-            yield Row(key, arrow.dump(rows))
+    def bytes_to_write(self, closed: Sequence[BinCount], current: BinCount) -> int:
+        return sum(count.unwritten().nbytes for count in [*closed, current])
 
-    def _write(self, partition: int, counts: list[BinCount]) -> None:
-        # Rows first: a block that is listed says that all rows of the blocks before it are there.
+    def noted(self, current: BinCount) -> BinCount:
+        return current._replace(written=current.block.last)
+
+    def nothing(self) -> dict[int, pa.Table]:
+        keys = range(self._settings.jobs.series_shards * len(RESOLUTIONS))
+        return dict.fromkeys(keys, bin_partials.NO_PARTIAL)
+
+    def write(self, partition: int, counts: Sequence[BinCount]) -> None:
         self._writer.insert(BINS_TABLE, bin_rows(counts, self._topic_id, partition))
-        self._writer.insert(
-            POINT_BLOCKS_TABLE, block_rows([count.block for count in counts], self._topic_id, partition)
-        )
+        blocks = [count.block for count in counts]
+        self._writer.insert(POINT_BLOCKS_TABLE, block_rows(blocks, self._topic_id, partition))
 
 
 class BinCloser(MinuteCloser):
