@@ -75,7 +75,8 @@ def ran(environments: Environments, settings: Settings, broker: RealPart, clickh
     run = Run(uuid4(), make_log(23), settings)
     # Timers by the clock that are pending when a bounded input ends do not fire: the first run flushes each record.
     for parallelism, flush_bytes in ((1, 1), (2, 2000)):
-        jobs = settings.jobs.model_copy(update={"flush_bytes": flush_bytes, "ten_second_metrics": [WATCHED]})
+        bounds = {"flush_bytes": flush_bytes, "unwritten_bytes": 0}
+        jobs = settings.jobs.model_copy(update={**bounds, "ten_second_metrics": [WATCHED]})
         execute(environments(parallelism), run, settings.model_copy(update={"jobs": jobs}))
     return run
 
