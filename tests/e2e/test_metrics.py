@@ -48,7 +48,7 @@ def _wrong(settings: Settings, command: str, expected: str) -> str | None:
     for written, own in ports.items():
         command = command.replace(written, own)
     done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, check=False)  # noqa: S603, S607  # our page
-    if done.returncode != 0 or '"status":' in done.stdout:
+    if done.returncode != 0 or "urn:tidewatch:problem" in done.stdout:
         return f"{command}: {done.stdout}{done.stderr}"
     if "curl -i" in command:
         return None if done.stdout.count("HTTP/1.1 204") == command.count("curl -i") else done.stdout
