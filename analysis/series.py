@@ -29,6 +29,7 @@ PARTIAL_SCHEMA: Final = pa.schema(
     ]
 )
 NO_PARTIAL: Final = PARTIAL_SCHEMA.empty_table()
+SLOT: Final = "minute"  # the column that says which bin
 
 
 def partial(events: pa.Table, grouped: pa.Table) -> pa.Table:

@@ -1,6 +1,7 @@
 """The ASGI app of a worker: routes, errors, metrics, start and end."""
 
 import asyncio
+import re
 from time import perf_counter
 from typing import Final
 
@@ -20,7 +21,10 @@ from api.asgi import (
     skip_body,
 )
 from api.auth import Authenticator
-from api.collect.bulk import BulkHandler
+from api.collect.bulk import BulkHandler, BulkSender, summary
+from api.collect.bulk_parse import prepare_tags
+from api.collect.points import PointTaker
+from api.collect.statsd import StatsDServer
 from api.collect.tags import TagHandler
 from api.flask_app import create_app
 from api.problems import Problem
@@ -100,6 +104,7 @@ class App:
         services = Services.open(self._settings, loop)
         loop.add_signal_handler(signals.DRAIN, services.drain)
         self.start(services)
+        await self._statsd.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()
@@ -109,23 +114,37 @@ class App:
         """Builds the routes over the services."""
         api = self._settings.api
         self._services = services
-        flask_app = create_app(services)
+        self._flask_app = flask_app = create_app(services)
         self._flask_paths = {rule.rule for rule in flask_app.url_map.iter_rules() if not rule.arguments}
         self._wsgi = BoundedWsgi(flask_app, api.threads, api.queue, api.max_body_bytes)
         profile = ProfileHandler(services.profiles)
+        tags = BulkSender(services.collector, self._settings, wall_clock)
+        points = PointTaker(services.points, self._settings, wall_clock)
+        self._statsd = StatsDServer(self._settings, points.take, wall_clock)
         self._router = Router(
             [
                 Route("/user_tags", {"POST": TagHandler(services.collector, wall_clock)}),
-                Route("/v1/user-tags", {"POST": BulkHandler(services.collector, self._settings, wall_clock)}),
+                Route("/v1/user-tags", {"POST": BulkHandler(tags, prepare_tags, summary)}),
                 Route(PROFILES, {"GET": profile, "POST": profile}),
+                *(Route(path, handlers) for path, handlers in points.routes().items()),
                 Route("/healthz", {"GET": _healthy}),
             ]
         )
         log.info("api started", partitions=services.collector.partitions)
 
+    def served(self) -> set[tuple[str, str]]:
+        """Method and path of every route, parameters as `{}`, but for what HTTP adds by itself."""
+        hot = {
+            (method, re.sub(r"\{.*?\}", "{}", route.name)) for route in self._router.routes for method in route.handlers
+        }
+        rules = [rule for rule in self._flask_app.url_map.iter_rules() if rule.endpoint != "static"]
+        cold = {(method, re.sub("<.*?>", "{}", rule.rule)) for rule in rules for method in rule.methods or ()}
+        return hot | {(method, path) for method, path in cold if method not in ("HEAD", "OPTIONS")}
+
     async def stop(self) -> None:
         """After the last request."""
         if self._services is not None:
+            await self._statsd.close()
             await self._services.close()
         log.info("api stopped")
 

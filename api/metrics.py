@@ -42,12 +42,14 @@ DELIVERY_FAILURES: Final = Counter(
 BUFFERED_BYTES: Final = Gauge(
     "tidewatch_api_buffered_bytes",
     "Bytes of events that wait for the broker",
+    ["topic"],
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
 OPEN_BREAKERS: Final = Gauge(
     "tidewatch_api_open_breakers",
     "Partitions for which new events are refused",
+    ["topic"],
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
@@ -62,6 +64,11 @@ DISK_FULL: Final = Gauge(
     "1 while new events are refused because the disk is nearly full",
     registry=REGISTRY,
     multiprocess_mode="livemax",
+)
+STATSD_DROPPED: Final = Counter(
+    "tidewatch_api_statsd_dropped",
+    "Points by StatsD, or datagrams not looked at, that were too much",
+    registry=REGISTRY,
 )
 PRODUCERS_REPLACED: Final = Counter(
     "tidewatch_api_producers_replaced", "Producers made anew after a fatal error", registry=REGISTRY

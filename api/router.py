@@ -33,6 +33,7 @@ class Router:
     """Finds the hot route of a path, None for the Flask app's."""
 
     def __init__(self, routes: list[Route]) -> None:
+        self.routes = routes
         self._exact = {route.name: route for route in routes if route.name != PROFILES}
         self._profiles = next((route for route in routes if route.name == PROFILES), None)
 

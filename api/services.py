@@ -28,7 +28,8 @@ class Services:
     """The links to the other parts. Opening none of them waits for the other side."""
 
     settings: Settings
-    collector: Collector
+    collector: Collector  # of user tags
+    points: Collector
     profiles: ProfileStore
     warehouse: Warehouse
     _watch: Warehouse  # a link of its own with a short timeout, for the readiness check
@@ -39,7 +40,8 @@ class Services:
         """Called in the event loop."""
         return cls(
             settings,
-            Collector(settings, wall_clock, loop),
+            Collector(settings, settings.topics.user_tags, wall_clock, loop),
+            Collector(settings, settings.topics.points, wall_clock, loop),
             open_store(settings, writable=False),
             Warehouse(settings, settings.api.query_seconds),
             Warehouse(settings, _CHECK_SECONDS),
@@ -48,7 +50,7 @@ class Services:
     def readiness(self) -> dict[str, str | None]:
         """Each link with what is broken about it, None when it works. Blocks for some 2 s at most."""
         checks: dict[str, Callable[[], str | None]] = {
-            "kafka": self.collector.check,
+            "kafka": self._check_kafka,
             "clickhouse": self._watch.check,
             "profiles": self._check_profiles,
         }
@@ -57,15 +59,19 @@ class Services:
 
     def drain(self) -> None:
         """Called when the process was told to end, while requests are still in flight."""
-        self.collector.drain(_DRAIN_SECONDS)
+        for collector in (self.collector, self.points):
+            collector.drain(_DRAIN_SECONDS)
 
     async def close(self) -> None:
         """After the last request: closes the links."""
-        await self.collector.close(_CLOSE_SECONDS)
+        await asyncio.gather(*(collector.close(_CLOSE_SECONDS) for collector in (self.collector, self.points)))
         self._checks.shutdown(wait=False)
         self.profiles.close()
         self.warehouse.close()
         self._watch.close()
+
+    def _check_kafka(self) -> str | None:
+        return self.collector.check() or self.points.check()
 
     def _check_profiles(self) -> str | None:
         try:

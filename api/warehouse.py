@@ -1,12 +1,13 @@
 """Queries to ClickHouse as the read-only user, from the Flask app's threads."""
 
+import re
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 import sql
 from contracts.settings import Settings
@@ -14,10 +15,20 @@ from stores import clickhouse
 
 # A failure sooner than this is a kept-alive connection that the server has closed in between: worth one more try.
 _AT_ONCE_SECONDS: Final = 0.5
+_CODE: Final = re.compile(r"Code: (\d+)\.")
+_BUSY: Final = (202, 203)  # too many queries at once; no free connection
+_LONGEST_REASON: Final = 2000
+
+
+Answer = TypeVar("Answer")
 
 
 class WarehouseUnavailable(Exception):
     """ClickHouse did not answer; the message says why."""
+
+
+class QueryRefused(Exception):
+    """ClickHouse answered that it will not; the message is its own."""
 
 
 class Warehouse:
@@ -32,15 +43,36 @@ class Warehouse:
 
     def query(self, name: str, parameters: dict[str, Any] | None = None) -> list[Sequence[Any]]:
         """The rows of the statement `sql/<name>.sql`. Raises WarehouseUnavailable."""
+        return self._steadily(lambda: list(self._connected().query(sql.read(name), parameters).result_rows))
+
+    def raw(self, statement: str, output: str, parameters: dict[str, Any] | None = None) -> bytes:
+        """What a statement of a stranger answers, in this format of ClickHouse's; limits and rights are the reader's.
+
+        Raises QueryRefused, or WarehouseUnavailable.
+        """
+
+        def ask() -> bytes:
+            try:
+                return self._connected().raw_query(statement, parameters, fmt=output)
+            except DatabaseError as error:
+                reason = _CODE.search(str(error))
+                if reason is None or int(reason[1]) in _BUSY:
+                    raise
+                words, _, _ = str(error)[reason.start() :].partition(" (for url")  # which the client appends
+                raise QueryRefused(words[:_LONGEST_REASON]) from error
+
+        return self._steadily(ask)
+
+    def _steadily(self, ask: Callable[[], Answer]) -> Answer:
         started = time.monotonic()
         try:
-            return self._ask(name, parameters)
+            return ask()
         except (ClickHouseError, OSError) as error:
             self._forget()
             if time.monotonic() - started > _AT_ONCE_SECONDS:
                 raise WarehouseUnavailable(_reason(error)) from error
         try:
-            return self._ask(name, parameters)
+            return ask()
         except (ClickHouseError, OSError) as error:
             self._forget()
             raise WarehouseUnavailable(_reason(error)) from error
@@ -56,9 +88,6 @@ class Warehouse:
     def close(self) -> None:
         """Closes the connections."""
         self._forget()
-
-    def _ask(self, name: str, parameters: dict[str, Any] | None) -> list[Sequence[Any]]:
-        return list(self._connected().query(sql.read(name), parameters).result_rows)
 
     def _connected(self) -> Client:
         with self._lock:

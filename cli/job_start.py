@@ -45,9 +45,9 @@ WHERE: Final = {"earliest": "the beginning of the log", "blocks": "the listed bl
 
 def arguments(settings: Settings, ids: dict[str, str], start: Start | None = None) -> list[str]:
     """Of the job's module; `ids` by name of topic."""
-    topic = settings.topics.user_tags.name
     mode = ["--start", start.mode] if start and start.restore is None else []
-    return ["--topic-id", f"{topic}={ids[topic]}", *mode]
+    read = (settings.topics.user_tags.name, settings.topics.points.name)
+    return [*(word for topic in read for word in ("--topic-id", f"{topic}={ids[topic]}")), *mode]
 
 
 def choose(
@@ -81,6 +81,7 @@ def is_known(settings: Settings, topic_id: str) -> bool:
 def refuse_gaps(settings: Settings, job: JobKind) -> None:
     """DeployError when records that the job has not read were trimmed from the log."""
     gaps = log_start.gaps(settings, settings.topics.user_tags.name, job.pipelines)
+    gaps += log_start.gaps(settings, settings.topics.points.name, names.POINT_PIPELINES)
     if gaps:
         lines = [
             f"  {gap.topic}/{gap.partition}: {gap.group} read up to {gap.committed}, the log begins at {gap.begin}"

@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from contracts import coded
 from contracts.events import EVENT_SCHEMA, REPEATED
-from contracts.tags import ACTIONS, DEVICES, FUTURE_MS
-from contracts.times import LATEST_MS
+from contracts.tags import ACTIONS, DEVICES
+from contracts.times import FUTURE_MS, LATEST_MS
 
 _TEXT_COLUMNS: Final = ("cookie", "country", "origin", "product_id", "brand_id", "category_id")
 _LONGEST_TEXT: Final = 256
@@ -49,7 +49,7 @@ def read_events(payload: bytes) -> pa.RecordBatch:
 
 def _as_column(table: pa.Table, field: pa.Field) -> pa.Array:
     column = table.column(field.name)
-    if not _is_like(column.type, field.type):
+    if not is_like(column.type, field.type):
         raise NotEvents(f"column {field.name} is {column.type}, not {field.type}")
     if field.name in REPEATED and _is_dictionary(column):
         return column.chunk(0) if column.num_chunks == 1 else coded.join(column.chunks, coded.CODED)
@@ -66,7 +66,7 @@ def _is_dictionary(column: pa.ChunkedArray) -> bool:
     return not any(chunk.dictionary.null_count for chunk in column.chunks)
 
 
-def _is_like(given: pa.DataType, wanted: pa.DataType) -> bool:
+def is_like(given: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether a cast keeps the meaning: no numbers out of text, no times in other units."""
     if pa.types.is_dictionary(given):
         given = given.value_type

@@ -42,7 +42,7 @@ def read(data: bytes, now: int) -> Lines:
     """All lines of `data`, judged at the clock `now` (epoch milliseconds). Never raises, whatever the bytes."""
     try:
         tags = _decoder.decode_lines(data)
-        if _is_one_a_line(data, len(tags)):
+        if is_one_a_line(data, len(tags)):
             times = [event_time(tag) for tag in tags]
             check_not_future(max(times), now)
             return Lines(tags, times, list(range(len(tags))), [])
@@ -58,7 +58,7 @@ def judged_time(tag: UserTag, now: int) -> int:
     return time
 
 
-def _is_one_a_line(data: bytes, values: int) -> bool:
+def is_one_a_line(data: bytes, values: int) -> bool:
     """Whether the `values` objects that were read stand one a line.
 
     The decoder takes any white space between and within objects, so the number of lines alone does not tell. Within

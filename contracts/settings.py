@@ -48,6 +48,7 @@ class Topics(Section):
     """The platform's topics; `infra.topics` creates them."""
 
     user_tags: Topic = Topic(name=names.USER_TAGS)
+    points: Topic = Topic(name=names.POINTS, live=True)
     series: Topic = Topic(name=names.SERIES)
     dead_letters: Topic = Topic(name=names.DEAD_LETTERS, partitions=1)
 
@@ -84,10 +85,14 @@ class ClickHouse(Section):
     reader_seconds: int = Field(default=30, ge=1)  # at most, of one query
     reader_memory_mb: int = Field(default=500, ge=50)  # at most, of one query
     reader_rows: int = Field(default=1_000_000, ge=1)  # at most, of one answer
+    reader_answer_mb: int = Field(default=100, ge=1)  # at most, of one answer
     secure: bool = False
     memory_mb: Positive = 1500
     archive_days: int = Field(default=30, ge=1)
     aggregates_days: int = Field(default=90, ge=1)
+    points_days: int = Field(default=30, ge=1)  # each point as it came
+    fine_bins_days: int = Field(default=7, ge=1)  # bins of seconds
+    bins_days: int = Field(default=90, ge=1)  # of a minute
 
 
 class Flink(Section):
@@ -147,6 +152,8 @@ class Api(Section):
     shed_at: float = Field(default=0.8, gt=0, le=1)  # share of that budget from which events are refused
     resume_at: float = Field(default=0.75, gt=0, le=1)  # and below which they are taken again
     delivery_timeout_seconds: float = Field(default=10, gt=0)
+    series_a_metric: int = Field(default=20_000, ge=1)  # distinct ones that a worker takes in a day
+    statsd_port: int = Field(default=8125, ge=0)  # UDP and TCP, on loopback only, as StatsD knows no tokens; 0: none
     max_range_minutes: int = Field(default=1440, ge=10)
     query_seconds: float = Field(default=30, gt=0)  # for an answer of ClickHouse
 
@@ -175,6 +182,9 @@ class Jobs(Section):
     watermark_delay_seconds: int = 5
     idle_seconds: int = 2
     series_lateness_minutes: int = 60
+    points_lateness_minutes: int = Field(default=10, ge=0)
+    second_metrics: list[str] = ["errors"]  # these also have bins of a second,
+    ten_second_metrics: list[str] = []  # and these of ten, which are published too: rules watch them closely
 
 
 class Supervisor(Section):

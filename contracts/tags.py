@@ -1,12 +1,12 @@
 """A user tag: the event of a shop, as the Allezon contract defines it. Validated here and nowhere else."""
 
-import re
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from contracts.times import check_range, parse_instant
+from contracts.invalid import Invalid, explain
+from contracts.times import check_range, not_future, parse_instant
 
 INT32 = Meta(ge=-(2**31), le=2**31 - 1)
 INT64 = Meta(ge=-(2**63), le=2**63 - 1)
@@ -17,9 +17,6 @@ Label = Annotated[str, Meta(min_length=1, max_length=256)]
 DEVICES: Final = ("PC", "MOBILE", "TV")
 ACTIONS: Final = ("VIEW", "BUY")
 DIMENSIONS: Final = ("origin", "brand_id", "category_id")  # in the contract's order of columns
-
-# How far ahead of the clock an event's time may be: clients' clocks differ a little, never by more.
-FUTURE_MS: Final = 300_000
 
 
 class ProductInfo(Struct, gc=False):
@@ -43,16 +40,9 @@ class UserTag(Struct, gc=False):
     product_info: ProductInfo
 
 
-class InvalidTag(ValueError):
-    """A tag that breaks the contract: `field` (dotted path, empty for the whole) and `reason`."""
+class InvalidTag(Invalid):
+    """A tag that breaks the contract."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}" if field else reason)
-        self.field = field
-        self.reason = reason
-
-
-_MISSING: Final = re.compile("Object missing required field `(.*)`")  # msgspec's path ends before the field
 
 _decoder = msgspec.json.Decoder(UserTag)
 _encoder = msgspec.json.Encoder()
@@ -62,13 +52,8 @@ def decode_tag(data: bytes) -> UserTag:
     """The tag in a JSON object; InvalidTag names the field that is wrong. `time` is not judged here."""
     try:
         return _decoder.decode(data)
-    except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$")
-        missing = _MISSING.match(reason)
-        fields = [*path.strip("`.").split("."), *(missing.groups() if missing else ())]
-        raise InvalidTag(".".join(filter(None, fields)), reason) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidTag("", f"not a JSON object: {error}") from None
+        raise InvalidTag(*explain(error)) from None
 
 
 def event_time(tag: UserTag) -> int:
@@ -81,10 +66,10 @@ def event_time(tag: UserTag) -> int:
 
 def check_not_future(time: int, now: int) -> None:
     """InvalidTag when an event's `time` is more than 5 minutes ahead of `now` (both epoch milliseconds)."""
-    if time > now + FUTURE_MS:
-        raise InvalidTag(
-            "time", f"{(time - now) // 1000} s ahead of the clock; at most {FUTURE_MS // 1000} s are allowed"
-        )
+    try:
+        not_future(time, now)
+    except ValueError as error:
+        raise InvalidTag("time", str(error)) from None
 
 
 def encode_tag(tag: UserTag) -> bytes:

@@ -15,6 +15,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND: Final = timedelta(milliseconds=1)
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
+# How far ahead of the clock an event's time may be: clients' clocks differ a little, never by more.
+FUTURE_MS: Final = 300_000
 
 _USUAL: Final = len("2022-03-01T00:00:00.649Z")
 _FINER: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
@@ -60,6 +62,14 @@ def check_range(milliseconds: int) -> int:
     """`milliseconds` itself, or ValueError when it lies outside of what the store can hold."""
     if not 0 <= milliseconds < LATEST_MS:
         raise ValueError(f"time outside 1970..2105: {milliseconds} ms since the epoch")
+    return milliseconds
+
+
+def not_future(milliseconds: int, now: int) -> int:
+    """`milliseconds` itself, or ValueError when it lies more than 5 minutes ahead of `now` (epoch milliseconds)."""
+    if milliseconds > now + FUTURE_MS:
+        ahead = (milliseconds - now) // 1000
+        raise ValueError(f"{ahead} s ahead of the clock; at most {FUTURE_MS // 1000} s are allowed")
     return milliseconds
 
 

@@ -1,22 +1,17 @@
 """Pipeline `aggregates`: what happened in each minute, into ClickHouse and, once a minute is over, to `series`.
 
-Counts go by blocks of the log: rows are written every few seconds for the groups that changed, need no watermark,
-and come out the same however often they are written. Under load much is read between two writes, so that a group that
-changes all the time does not become a row with each piece. Series go by Flink's event time: each partition's partials
-meet at a shard, which closes a minute when the watermark of all partitions has passed it.
+Counts go by blocks of the log, see `counter`. Series go by Flink's event time: each partition's partials meet at a
+shard, which closes a minute when the watermark of all partitions has passed it.
 """
 
-import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyflink.common import Row, Types
-from pyflink.datastream import KeyedProcessFunction, RuntimeContext, StreamExecutionEnvironment
-from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
-from pyflink.datastream.time_domain import TimeDomain
+from pyflink.common import Types
+from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
+from pyflink.datastream.state import ListStateDescriptor
 
 from analysis import arrow, series
 from analysis.counting import Count, fold
@@ -25,14 +20,12 @@ from contracts.codec import Record
 from contracts.names import AGGREGATES_TABLE, BLOCKS_TABLE
 from contracts.settings import Settings
 from contracts.times import MINUTE_MS
-from jobs.buffer import Bounds, PartitionBuffer, WriteFailed, clamp
 from jobs.closer import MinuteCloser
+from jobs.counter import BlockCounter
 from jobs.flink import BLOB, Pipeline, Source
 from jobs.run import run
-from jobs.writer import Writer
 
 NAME = "aggregates"
-logger = logging.getLogger(__name__)
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -> None:
@@ -51,100 +44,24 @@ def main() -> None:
     run(NAME, build)
 
 
-class Counter(PartitionBuffer):
-    """Counts each partition by blocks; yields (shard, partial of the series) of what it counted."""
+class Counter(BlockCounter[Count]):
+    """Counts tags; what it counted of the open block stays in runs, which are summed up when they are written."""
 
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
-        jobs = settings.jobs
-        super().__init__(partitions, Bounds(jobs.aggregates_seconds, jobs.flush_bytes, jobs.buffer_bytes))
-        self._settings = settings
-        self._topic_id = source.topic_id
-        self._timers: dict[int, int] = {}  # the last minute with a timer by key: saves setting it anew
+        super().__init__(settings, source, partitions, MINUTE_MS)
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        self._open = runtime_context.get_state(ValueStateDescriptor("open", BLOB()))  # the block that goes on
-        self._runs = runtime_context.get_list_state(ListStateDescriptor("runs", BLOB()))  # what was counted of it
-        self._closed = runtime_context.get_list_state(ListStateDescriptor("closed", BLOB()))  # not yet written
-        self._writer = Writer(self._settings)
+        self._runs = runtime_context.get_list_state(ListStateDescriptor("runs", BLOB()))  # of the open block
         super().open(runtime_context)
 
-    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        # The minute's partials must be on their way before the watermark that closes it: Flink fires this timer
-        # before it hands the watermark on.
-        minute = clamp(value[2].to_epoch_milli()) // MINUTE_MS
-        key = ctx.get_current_key()
-        if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
-            yield from self._wake_closers()
-        if self._timers.get(key) != minute:
-            ctx.timer_service().register_event_time_timer((minute + 1) * MINUTE_MS - 1)
-            self._timers[key] = minute
-        yield from super().process_element(value, ctx)
+    def load(self, data: bytes) -> Count:
+        return Count.load(data)
 
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
-        if ctx.time_domain() == TimeDomain.EVENT_TIME:
-            # Writing is left to the timer of the clock: a replay passes thousands of minutes within seconds.
-            yield from self.flush_now(ctx, self.relieve)
-        else:
-            yield from super().on_timer(timestamp, ctx)
-
-    def flush(self, partition: int, records: list[Record]) -> Iterator[Row]:
-        """Folds the records into the open block and tries to write; rows that are not taken stay in state.
-
-        Raises WriteFailed only when closed blocks that wait are at the bound on bytes.
-        """
-        return self._take(partition, records, 0)
-
-    def relieve(self, partition: int, records: list[Record]) -> Iterator[Row]:
-        """Folds as `flush` does, and leaves writing to the timer of the clock unless much waits for it."""
-        return self._take(partition, records, self._settings.jobs.unwritten_bytes)
-
-    def _take(self, partition: int, records: list[Record], least: int) -> Iterator[Row]:
-        """Folds, and tries to write when at least so many bytes of groups wait."""
-        waiting, before = self._waiting(partition), self._current()
-        counts, partial = fold(before, records)
-        if counts:
-            *closed, current = counts
-            if bytes_to_write([*waiting, *closed], current) >= least:
-                before, current = None, current.summed()
-                if self._wrote(partition, [*waiting, *closed, current]):
-                    closed, current = [], current._replace(written=current.block.last)
-            self._keep(closed, current, before)
-        yield from self._partials(partial)
-
-    def _wrote(self, partition: int, counts: list[Count]) -> bool:
-        try:
-            self._write(partition, counts)
-        except WriteFailed as error:
-            logger.warning("partition %d: blocks wait: %s", partition, error)
-            return False
-        self._closed.clear()
-        return True
-
-    def has_backlog(self) -> bool:
-        if any(True for _ in self._closed.get()):
-            return True
-        current = self._current()
-        return current is not None and current.written < current.block.last
-
-    def _waiting(self, partition: int) -> list[Count]:
-        """The closed blocks that wait; beyond the bound they are written here, or no more are taken."""
-        blobs = list(self._closed.get())
-        waiting = [Count.load(blob) for blob in blobs]
-        if sum(map(len, blobs)) <= self._bounds.buffer_bytes:
-            return waiting
-        self._write(partition, waiting)
-        self._closed.clear()
-        return []
-
-    def _current(self) -> Count | None:
-        """The open block as state has it; None at the very beginning."""
+    def current(self) -> Count | None:
         head = self._open.value()
         return Count.load(head, self._runs.get()) if head else None
 
-    def _keep(self, closed: list[Count], current: Count, before: Count | None = None) -> None:
-        """Puts the counts into state; `before`: what state holds of the open block, to which only runs were added."""
-        for count in closed:
-            self._closed.add(count.dump())
+    def keep(self, current: Count, before: Count | None) -> None:
         goes_on = before is not None and before.block.start == current.block.start
         known = len(list(self._runs.get())) if goes_on else 0
         if not goes_on:
@@ -153,22 +70,29 @@ class Counter(PartitionBuffer):
             self._runs.add(arrow.dump(added))
         self._open.update(current.head())
 
-    def _wake_closers(self) -> Iterator[Row]:
-        for shard in range(self._settings.jobs.series_shards):
-            yield Row(shard, arrow.dump(series.NO_PARTIAL))
+    def fold(self, count: Count | None, records: list[Record]) -> tuple[list[Count], dict[int, pa.Table]]:
+        counts, partial = fold(count, records)
+        return counts, series.shards(partial, self._settings.jobs.series_shards)
 
-    def _partials(self, partial: pa.Table) -> Iterator[Row]:
-        for shard, rows in series.shards(partial, self._settings.jobs.series_shards).items():
-            yield Row(shard, arrow.dump(rows))
+    def bytes_to_write(self, closed: Sequence[Count], current: Count) -> int:
+        return bytes_to_write(closed, current)
 
-    def _write(self, partition: int, counts: list[Count]) -> None:
-        # Rows first: a block that is listed says that all rows of the blocks before it are there.
+    def summed(self, current: Count) -> Count:
+        return current.summed()
+
+    def noted(self, current: Count) -> Count:
+        return current._replace(written=current.block.last)
+
+    def nothing(self) -> dict[int, pa.Table]:
+        return dict.fromkeys(range(self._settings.jobs.series_shards), series.NO_PARTIAL)
+
+    def write(self, partition: int, counts: Sequence[Count]) -> None:
         rows = [aggregate_rows(count, self._topic_id, partition) for count in counts]
         self._writer.insert(AGGREGATES_TABLE, coded.table(rows, rows[0].schema))
         self._writer.insert(BLOCKS_TABLE, block_rows(counts, self._topic_id, partition))
 
 
-def bytes_to_write(closed: list[Count], current: Count) -> int:
+def bytes_to_write(closed: Sequence[Count], current: Count) -> int:
     """Of all closed blocks, and of the open one's runs that came since it was written, which left it one run."""
     runs = [*(table for count in closed for table in count.runs), *current.runs[current.written >= 0 :]]
     return sum(table.nbytes for table in runs)
@@ -191,7 +115,7 @@ def aggregate_rows(count: Count, topic_id: UUID, partition: int) -> pa.Table:
     )
 
 
-def block_rows(counts: list[Count], topic_id: UUID, partition: int) -> pa.Table:
+def block_rows(counts: Sequence[Count], topic_id: UUID, partition: int) -> pa.Table:
     """The blocks as rows of the table `blocks`."""
     blocks = [count.block for count in counts]
     return pa.table(

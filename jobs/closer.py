@@ -5,7 +5,7 @@ counted in the metric `late_rows` and changes nothing here (it is in the aggrega
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,7 @@ from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, Va
 from pyflink.datastream.time_domain import TimeDomain
 
 from analysis import arrow, series
-from contracts.series import Message, Progress, encode
+from contracts.series import Bin, Message, Progress, encode
 from contracts.settings import Jobs
 from contracts.times import LATEST_MS, MINUTE_MS
 from jobs.flink import BLOB
@@ -24,8 +24,21 @@ REVISION_MS: Final = 5000  # late partials are gathered this long before their b
 MESSAGES_A_RECORD: Final = 500  # below 1 MB, whatever the labels hold
 
 
+class Partials(Protocol):
+    """What a closer computes with, a module of `analysis`: tables of partials, `SLOT` the column of a bin's number."""
+
+    @property
+    def SLOT(self) -> str: ...  # noqa: N802  # a constant of the module
+
+    def add(self, partials: list[pa.Table], /) -> pa.Table: ...
+    def of_the_same(self, table: pa.Table, rows: pa.Table, /) -> pa.Table: ...
+    def bins(self, table: pa.Table, /) -> list[Bin]: ...
+
+
 class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped here
     """Takes (shard, partial); yields (key, value) of records for topic `series`. A partial without rows only wakes."""
+
+    partials: Partials = series
 
     def __init__(self, jobs: Jobs) -> None:
         self._shards = jobs.series_shards
@@ -33,6 +46,18 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
         # Keys whose timers are all set. Not in state: a restored key may lack timers (see jobs/buffer.py), so the first
         # partial after a start sets those of whatever waits.
         self._awake: set[int] = set()
+
+    def resolution(self, key: int) -> int:
+        """Milliseconds of the bins that meet at this key."""
+        return MINUTE_MS
+
+    def progress(self, key: int, through: int) -> Progress:
+        """That this key's bins are closed up to `through`, epoch milliseconds."""
+        return Progress(key, self._shards, MINUTE_MS, through)
+
+    def record_key(self, key: int) -> str:
+        """Of the records for the topic."""
+        return str(key)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
@@ -44,77 +69,79 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
         partial = arrow.load(value[1])
         if partial.num_rows:
             self._pending.add(value[1])
-        minutes = _minutes_of(partial)
+        length = self.resolution(ctx.get_current_key())
+        slots = self._slots_of(partial)
         if ctx.get_current_key() not in self._awake:
             self._awake.add(ctx.get_current_key())
-            minutes |= self._waiting()
-        for minute in minutes:
-            _set_timer(minute, ctx)
+            slots |= self._waiting(length)
+        for slot in slots:
+            _set_timer((slot + 1) * length - 1, ctx)
         return iter(())
 
-    def _waiting(self) -> set[int]:
-        """Minutes that a restored state wants timers for: of what is pending, those not closed, the next progress."""
+    def _waiting(self, length: int) -> set[int]:
+        """Slots that a restored state wants timers for: of what is pending, those not closed, the next progress."""
         through = self._through.value() or 0
-        pending: set[int] = set().union(*(_minutes_of(arrow.load(blob)) for blob in self._pending.get()))
+        pending: set[int] = set().union(*(self._slots_of(arrow.load(blob)) for blob in self._pending.get()))
         held = sorted(self._minutes.keys())
-        following = {through // MINUTE_MS} if through else set()
-        return {minute for minute in held if (minute + 1) * MINUTE_MS > through} | pending | following
+        following = {through // length} if through else set()
+        return {slot for slot in held if (slot + 1) * length > through} | pending | following
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         through = self._through.value() or 0
-        messages: list[Message] = self._fold(through)
+        key = ctx.get_current_key()
+        length = self.resolution(key)
+        messages: list[Message] = self._fold(through, length)
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
             # At the end of an input that is drained the watermark lies beyond all times.
             reached = min(max(timestamp, ctx.timer_service().current_watermark()), LATEST_MS)
-            now = (reached + 1) // MINUTE_MS * MINUTE_MS
+            now = (reached + 1) // length * length
             if now > through:
-                messages += self._close(ctx, through, now)
+                messages += self._close(ctx, through, now, length)
                 through = now
         self._through.update(through)
         for start in range(0, len(messages), MESSAGES_A_RECORD):
-            yield Row(str(ctx.get_current_key()), encode(messages[start : start + MESSAGES_A_RECORD]).decode())
+            yield Row(self.record_key(key), encode(messages[start : start + MESSAGES_A_RECORD]).decode())
 
-    def _fold(self, through: int) -> list[Message]:
-        """Adds what is pending to its minutes; returns the bins that changed of those that were closed before."""
-        added = series.add([arrow.load(blob) for blob in self._pending.get()])
+    def _fold(self, through: int, length: int) -> list[Message]:
+        """Adds what is pending to its slots; returns the bins that changed of those that were closed before."""
+        added = self.partials.add([arrow.load(blob) for blob in self._pending.get()])
         self._pending.clear()
         revised: list[Message] = []
-        for minute in pc.unique(added["minute"]).to_pylist():
-            rows = added.filter(pc.equal(added["minute"], minute))
-            if (minute + 1) * MINUTE_MS <= through - self._lateness:
+        numbers = added[self.partials.SLOT]
+        for slot in pc.unique(numbers).to_pylist():
+            rows = added.filter(pc.equal(numbers, slot))
+            if (slot + 1) * length <= through - self._lateness:
                 self._late.inc(rows.num_rows)
                 continue
-            before = self._minutes.get(minute)
-            whole = series.add([arrow.load(before), rows]) if before else rows
-            self._minutes.put(minute, arrow.dump(whole))
-            if (minute + 1) * MINUTE_MS <= through:
-                revised += series.bins(series.of_the_same(whole, rows))
+            before = self._minutes.get(slot)
+            whole = self.partials.add([arrow.load(before), rows]) if before else rows
+            self._minutes.put(slot, arrow.dump(whole))
+            if (slot + 1) * length <= through:
+                revised += self.partials.bins(self.partials.of_the_same(whole, rows))
         return revised
 
-    def _close(self, ctx: KeyedProcessFunction.OnTimerContext, through: int, now: int) -> list[Message]:
-        """The bins of [through, now) and the progress; forgets minutes beyond lateness, looks again in a minute."""
-        minutes = sorted(self._minutes.keys())
-        closed = [minute for minute in minutes if through < (minute + 1) * MINUTE_MS <= now]
+    def _close(self, ctx: KeyedProcessFunction.OnTimerContext, through: int, now: int, length: int) -> list[Message]:
+        """The bins of [through, now) and the progress; forgets slots beyond lateness, looks again in a slot."""
+        slots = sorted(self._minutes.keys())
+        closed = [slot for slot in slots if through < (slot + 1) * length <= now]
         bins = self._bins(closed)
-        for minute in minutes:
-            if (minute + 1) * MINUTE_MS <= now - self._lateness:
-                self._minutes.remove(minute)
-        ctx.timer_service().register_event_time_timer(now + MINUTE_MS - 1)
-        return [*bins, Progress(ctx.get_current_key(), self._shards, MINUTE_MS, now)]
+        for slot in slots:
+            if (slot + 1) * length <= now - self._lateness:
+                self._minutes.remove(slot)
+        ctx.timer_service().register_event_time_timer(now + length - 1)
+        return [*bins, self.progress(ctx.get_current_key(), now)]
 
-    def _bins(self, minutes: list[int]) -> list[Message]:
-        tables: list[pa.Table] = [arrow.load(self._minutes.get(minute)) for minute in minutes]
-        return [bin_ for table in tables for bin_ in series.bins(table)]
+    def _bins(self, slots: list[int]) -> list[Message]:
+        tables: list[pa.Table] = [arrow.load(self._minutes.get(slot)) for slot in slots]
+        return [bin_ for table in tables for bin_ in self.partials.bins(table)]
+
+    def _slots_of(self, partial: pa.Table) -> set[int]:
+        return set(pc.unique(partial[self.partials.SLOT]).to_pylist())
 
 
-def _minutes_of(partial: pa.Table) -> set[int]:
-    return set(pc.unique(partial["minute"]).to_pylist())
-
-
-def _set_timer(minute: int, ctx: KeyedProcessFunction.Context) -> None:
-    """At the minute's end; soon, when the watermark has passed that."""
+def _set_timer(end: int, ctx: KeyedProcessFunction.Context) -> None:
+    """At `end`; soon, when the watermark has passed that."""
     timers = ctx.timer_service()
-    end = (minute + 1) * MINUTE_MS - 1
     if end > timers.current_watermark():
         timers.register_event_time_timer(end)
     else:

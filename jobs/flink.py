@@ -102,14 +102,15 @@ class Pipeline:
         result = stream.process(function, output or Types.ROW([Types.STRING(), Types.STRING()]))
         return result.name(title).uid(title)
 
-    def to_kafka(self, stream: DataStream, topic: Topic, *, exactly_once: bool) -> None:
+    def to_kafka(self, stream: DataStream, topic: Topic, *, exactly_once: bool, table: str = "sink") -> None:
         """Writes (key, value) texts to the topic, in transactions for `exactly_once`, else at least once.
 
-        Readers of what is exactly once read with isolation level `read_committed`.
+        Readers of what is exactly once read with isolation level `read_committed`. A second sink of a pipeline needs a
+        `table` of its own name, which is part of its operators' ids.
         """
-        self.tables.execute_sql(_sink_table(self.settings, topic, self.name, exactly_once))
+        self.tables.execute_sql(_sink_table(self.settings, topic, self.name, exactly_once, table))
         rows = self.tables.from_data_stream(stream).alias("key", "value")
-        self._outputs.add_insert("sink", rows)
+        self._outputs.add_insert(table, rows)
         self._outputs.attach_as_datastream()
 
 
@@ -158,7 +159,7 @@ def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
     ) WITH ({_options(options)})"""
 
 
-def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: bool) -> str:
+def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: bool, table: str) -> str:
     options = {
         "connector": "kafka",
         "topic": topic.name,
@@ -177,7 +178,7 @@ def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: b
         # Ids of one's own on a shared broker: another job that used them would abort this one's open transactions.
         options["sink.transactional-id-prefix"] = f"tidewatch-{pipeline}-{topic.name}"
         options["properties.transaction.timeout.ms"] = str(TRANSACTION_TIMEOUT_MS)
-    return f"CREATE TABLE sink (key STRING, `value` STRING) WITH ({_options(options)})"
+    return f"CREATE TABLE {table} (key STRING, `value` STRING) WITH ({_options(options)})"
 
 
 def _connection(settings: Settings) -> dict[str, str]:

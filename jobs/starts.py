@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import sql
-from contracts.names import DATA_PIPELINES
-from contracts.settings import Settings
+from contracts.names import DATA_PIPELINES, POINT_PIPELINES
+from contracts.settings import Settings, Topic
 from stores import clickhouse
 
 if TYPE_CHECKING:
@@ -22,7 +22,32 @@ class StartError(Exception):
     """No start is right; the message says why and what to do."""
 
 
+class _Stream(NamedTuple):
+    """What is read of one topic: by these pipelines, into tables that keep it for so many days."""
+
+    topic: Topic
+    pipelines: tuple[str, ...]
+    statement: str
+    days: int
+
+
 def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
+    """Those of the user tags; see `_starts`."""
+    stream = _Stream(
+        settings.topics.user_tags, DATA_PIPELINES, "queries/block_starts", settings.clickhouse.archive_days
+    )
+    return _starts(settings, stream, topic_id)
+
+
+def point_block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
+    """Those of the points; see `_starts`."""
+    stream = _Stream(
+        settings.topics.points, POINT_PIPELINES, "queries/point_block_starts", settings.clickhouse.points_days
+    )
+    return _starts(settings, stream, topic_id)
+
+
+def _starts(settings: Settings, stream: _Stream, topic_id: UUID) -> dict[int, int]:
     """An offset for each partition: the start of a block of which all that came before is in ClickHouse, and its dead
     letters in their topic.
 
@@ -30,25 +55,26 @@ def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     written, and reading a part of it again would count that part twice under another name. StartError when the log
     begins after that as well. Empty when no block is listed yet; a partition without blocks begins where its log does.
     """
-    committed = _committed(settings)
+    committed = _committed(settings, stream)
     parameters = {
         "topic_id": str(topic_id),
-        "days": settings.clickhouse.archive_days,
+        "days": stream.days,
         "places": list(committed),
         "committed": list(committed.values()),
     }
     with clickhouse.connect(settings) as client:
-        rows = client.query(sql.read("queries/block_starts"), parameters).result_rows
+        rows = client.query(sql.read(stream.statement), parameters).result_rows
     if not rows:
         return {}
     listed = {int(partition): (int(block), int(last)) for partition, block, last in rows}
     return {
-        partition: start_of(partition, begin, listed.get(partition)) for partition, begin in _begins(settings).items()
+        partition: start_of(partition, begin, listed.get(partition))
+        for partition, begin in _begins(settings, stream.topic).items()
     }
 
 
 def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
-    """For a log that begins at `begin`, and its listed (block, last offset), if any; see `block_starts`."""
+    """For a log that begins at `begin`, and its listed (block, last offset), if any; see `_starts`."""
     if listed is None:
         return begin
     block, last = listed
@@ -62,17 +88,17 @@ def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
     )
 
 
-def _begins(settings: Settings) -> dict[int, int]:
+def _begins(settings: Settings, topic: Topic) -> dict[int, int]:
     """The first offset of each partition's log."""
-    with _consumer(settings, "tidewatch-starts") as (consumer, places):
+    with _consumer(settings, topic, "tidewatch-starts") as (consumer, places):
         return {place.partition: consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)[0] for place in places}
 
 
-def _committed(settings: Settings) -> dict[int, int]:
+def _committed(settings: Settings, stream: _Stream) -> dict[int, int]:
     """By partition, up to where those pipelines have committed that ever did; the least of them."""
     least: dict[int, int] = {}
-    for pipeline in DATA_PIPELINES:
-        with _consumer(settings, f"tidewatch-{pipeline}") as (consumer, places):
+    for pipeline in stream.pipelines:
+        with _consumer(settings, stream.topic, f"tidewatch-{pipeline}") as (consumer, places):
             for place in _told(consumer, places):
                 if place.offset >= 0:
                     least[place.partition] = min(place.offset, least.get(place.partition, place.offset))
@@ -95,11 +121,10 @@ def _told(consumer: "Consumer", places: "list[TopicPartition]") -> "list[TopicPa
 
 
 @contextmanager
-def _consumer(settings: Settings, group: str) -> Iterator["tuple[Consumer, list[TopicPartition]]"]:
-    """With the partitions of the topic of the user tags."""
+def _consumer(settings: Settings, topic: Topic, group: str) -> Iterator["tuple[Consumer, list[TopicPartition]]"]:
+    """With the partitions of the topic."""
     from confluent_kafka import Consumer, TopicPartition  # where the job is submitted; workers may not have it
 
-    topic = settings.topics.user_tags
     consumer = Consumer({**settings.kafka_client, "group.id": group, "enable.auto.commit": False})
     try:
         yield consumer, [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]

@@ -31,3 +31,8 @@ def _set_retention(client: Client, settings: Settings) -> None:
     client.command(sql.read("admin/keep_user_tags"), {"days": settings.clickhouse.archive_days})
     client.command(sql.read("admin/keep_aggregates_1m"), {"days": settings.clickhouse.aggregates_days})
     client.command(sql.read("admin/keep_blocks"), {"days": settings.clickhouse.aggregates_days})
+    kept = settings.clickhouse
+    client.command(sql.read("admin/keep_points"), {"days": kept.points_days})
+    client.command(sql.read("admin/keep_bins"), {"days": kept.bins_days, "fine_days": kept.fine_bins_days})
+    client.command(sql.read("admin/keep_point_blocks"), {"days": kept.bins_days})
+    client.command(sql.read("admin/keep_point_series"), {"days": max(kept.points_days, kept.bins_days) + 1})

@@ -78,7 +78,7 @@ def make_settings(folder: Path) -> dict[str, object]:
             "slots": 8,
             "checkpoint_seconds": 2,
         },
-        "api": {"port": next(ports)},
+        "api": {"port": next(ports), "statsd_port": 0},
         "supervisor": {"port": next(ports)},
     }
 

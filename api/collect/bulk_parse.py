@@ -3,31 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.collect.lane import partition_of
+from api.collect.lane import partition_of, shard_of
+from api.collect.prepared import SMALL_LINES, Bounds, Line, LineError, Prepared
 from api.collect.producer import OutRecord
 from contracts import lines
 from contracts.codec import encode_arrow
 from contracts.events import events_of
-from contracts.tags import UserTag
+from contracts.tags import UserTag, encode_tag
 
 # Read at once: one call holds the interpreter for about 1 ms, so requests for single tags get their turn in between.
 _CHUNK_BYTES: Final = 262_144
 # As JSON a number of 19 digits is exact; in Arrow it would be a text that readers refuse as a number.
 _ARROW_NUMBERS: Final = 10**18
-
-
-class LineError(NamedTuple):
-    """Why a line was refused. `line` counts from 1."""
-
-    line: int
-    field: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -54,10 +47,23 @@ class Parsed:
     errors: list[LineError] = field(default_factory=list)
 
 
+def prepare_tags(body: bytes, now: int, bounds: Bounds) -> Prepared:
+    """Tags in NDJSON: the few as lines, the many as records, but for those that Arrow cannot carry."""
+    parsed = parse(body, now)
+    ready: list[OutRecord] = []
+    rest = parsed.good
+    if len(parsed.good) > SMALL_LINES:
+        fitting, rest = by_shape(parsed.good)
+        ready = records(fitting, bounds.partitions, bounds.rows, bounds.record_bytes, now)
+    pairs = zip(rest.tags, rest.times, strict=True)
+    as_lines = [Line(shard_of(tag.cookie), encode_tag(tag), time) for tag, time in pairs]
+    return Prepared(len(parsed.good), as_lines, ready, parsed.errors)
+
+
 def parse(body: bytes, now: int) -> Parsed:
     """Reads NDJSON; blank lines count for nothing. Never raises. `now` in epoch milliseconds."""
     parsed, line = Parsed(), 1
-    for chunk in _chunks(body):
+    for chunk in chunks(body):
         found = lines.read(chunk, now)
         parsed.good.tags += found.tags
         parsed.good.times += found.times
@@ -66,7 +72,7 @@ def parse(body: bytes, now: int) -> Parsed:
     return parsed
 
 
-def _chunks(body: bytes) -> Iterator[bytes]:
+def chunks(body: bytes) -> Iterator[bytes]:
     """Runs of whole lines."""
     start = 0
     while start < len(body):

@@ -14,11 +14,11 @@ from confluent_kafka import KafkaException
 from api import metrics
 from api.collect.breaker import Breaker
 from api.collect.disk import DiskGate, watch_disk
-from api.collect.lane import LARGEST_BATCH_BYTES, Batch, Lane, partition_of
+from api.collect.lane import LARGEST_BATCH_BYTES, Batch, Lane
 from api.collect.load import LoadGate
 from api.collect.producer import LogProducer, OutRecord
 from api.problems import unavailable
-from contracts.settings import Settings
+from contracts.settings import Settings, Topic
 
 Clock = Callable[[], int]  # epoch milliseconds
 
@@ -31,21 +31,23 @@ _TICK_CHECK_SECONDS: Final = 0.25
 
 
 class Collector:
-    """Events into the topic `user-tags`. Used from the event loop's thread."""
+    """Events into one topic. Used from the event loop's thread."""
 
-    def __init__(self, settings: Settings, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, settings: Settings, topic: Topic, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
         self._api = settings.api
-        self._topic = settings.topics.user_tags
+        self._topic = topic
         self._clock = clock
         self._loop = loop
-        self._producer = LogProducer(settings, self._topic.name, loop)
+        self._producer = LogProducer(settings, topic, loop)
         self._lanes = [
             Lane(number, Breaker(self._api.breaker_seconds), last_sent=loop.time())
-            for number in range(self._topic.partitions)
+            for number in range(topic.partitions)
         ]
         self._linger = self._api.linger_milliseconds / 1000
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
+        self._shown_bytes = metrics.BUFFERED_BYTES.labels(topic.name)
+        self._shown_breakers = metrics.OPEN_BREAKERS.labels(topic.name)
         self._buffered = 0
         self._ending = False
         self.load = LoadGate(self._api.pending_tags)
@@ -61,13 +63,15 @@ class Collector:
     def partitions(self) -> int:
         return len(self._lanes)
 
-    def add(self, cookie: str, line: bytes, time: int, now: int) -> asyncio.Future[None]:
+    def add(self, shard: int, line: bytes, time: int, now: int) -> asyncio.Future[None]:
         """Takes one event as a line of JSON; the future is done once the broker holds it.
+
+        Events of equal `shard`, a number of 32 bits made of their key, keep their order.
 
         Raises Problem 503 at once while the breaker is open, or buffer or disk are full; the future raises it when the
         broker did not answer in time: then the event may have been written, or not.
         """
-        lane = self._lanes[partition_of(cookie, len(self._lanes))]
+        lane = self._lanes[shard % len(self._lanes)]
         self._admit(lane, len(line))
         future = self._loop.create_future()
         batch = lane.batch
@@ -135,7 +139,7 @@ class Collector:
         for lane in self._lanes:
             if lane.batch.lines:
                 self._send_batch(lane)
-        metrics.BUFFERED_BYTES.set(self._buffered)
+        self._shown_bytes.set(self._buffered)
 
     def _send_batch(self, lane: Lane) -> None:
         batch: Batch = lane.take()
@@ -164,8 +168,8 @@ class Collector:
             await asyncio.sleep(_PROBE_SECONDS)
             now = self._loop.time()
             refusing = [lane for lane in self._lanes if lane.breaker.is_open(now)]
-            metrics.OPEN_BREAKERS.set(len(refusing))
-            metrics.BUFFERED_BYTES.set(self._buffered)
+            self._shown_breakers.set(len(refusing))
+            self._shown_bytes.set(self._buffered)
             if refusing:
                 await self._probe(refusing)
 

@@ -6,10 +6,11 @@ import zlib
 from typing import Final
 
 import zstandard
+from cramjam import DecompressionError, snappy
 
 from api.problems import Problem, invalid
 
-ENCODINGS: Final = ("identity", "gzip", "zstd")
+ENCODINGS: Final = ("identity", "gzip", "zstd", "snappy")
 _ZSTD_WINDOW: Final = 8_388_608  # bytes; what RFC 9659 lets a body ask for
 _ZSTD_PIECE: Final = 1024  # bytes; at worst they unpack to 32 MB, since 4 make a block of 128 KB
 
@@ -29,7 +30,7 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     try:
         data = _read(body, encoding, limit + 1)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError, DecompressionError) as error:
         raise invalid("", f"the body is not {encoding}: {error}") from None
     if len(data) > limit:
         raise Problem(413, "body-too-large", f"the body is larger than {limit} bytes when unpacked")
@@ -41,7 +42,16 @@ def _read(body: bytes, encoding: str, size: int) -> bytes:
     if encoding == "gzip":
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
             return file.read(size)
+    if encoding == "snappy":
+        return _read_snappy(body, size)
     return _read_zstd(body, size)
+
+
+def _read_snappy(body: bytes, size: int) -> bytes:
+    """The block format, as Prometheus sends it: it begins with the size that it unpacks to."""
+    if snappy.decompress_raw_len(body) >= size:
+        return bytes(size)  # too large: what is in it is of no interest
+    return bytes(snappy.decompress_raw(body))
 
 
 def _read_zstd(body: bytes, size: int) -> bytes:

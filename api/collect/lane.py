@@ -52,6 +52,11 @@ class Lane:
         return batch
 
 
+def shard_of(cookie: str) -> int:
+    """32 bits that say where a cookie's events go. Not Python's `hash`, which differs between processes."""
+    return zlib.crc32(cookie.encode())
+
+
 def partition_of(cookie: str, partitions: int) -> int:
-    """Where a cookie's events go. Not Python's `hash`, which differs between processes."""
-    return zlib.crc32(cookie.encode()) % partitions
+    """Where a cookie's events go, as the collector's `add` finds it."""
+    return shard_of(cookie) % partitions

@@ -16,7 +16,7 @@ _LATE_SECONDS: Final = (
 )
 # Made once: refusing must cost far less than taking.
 REFUSAL: Final[Response] = problem_response(
-    unavailable("more tags come than can be taken: send again later, or many in a call")
+    unavailable("more events come than can be taken: send again later, or many in a call")
 )
 
 

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from api import metrics
 from contracts.names import INGESTED_HEADER
-from contracts.settings import Settings
+from contracts.settings import Settings, Topic
 
 log: Final = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class OutRecord(NamedTuple):
 class LogProducer:
     """Writes records to one topic, `acks=all` and idempotent. Used from the event loop's thread alone."""
 
-    def __init__(self, settings: Settings, topic: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, settings: Settings, topic: Topic, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         self._topic = topic
         self._loop = loop
@@ -51,7 +51,7 @@ class LogProducer:
         """
         try:
             self._link.producer.produce(
-                self._topic,
+                self._topic.name,
                 record.value,
                 partition=record.partition,
                 timestamp=max(record.timestamp, 1),  # librdkafka takes 0 for "now"
@@ -67,16 +67,17 @@ class LogProducer:
 
         Raises KafkaException when no broker answers.
         """
-        topic = self._link.producer.list_topics(self._topic, timeout=timeout).topics[self._topic]
+        name, partitions = self._topic.name, range(self._topic.partitions)
+        topic = self._link.producer.list_topics(name, timeout=timeout).topics[name]
         if topic.error is not None:
-            return dict.fromkeys(range(self._settings.topics.user_tags.partitions), topic.error.str())
+            return dict.fromkeys(partitions, f"topic {name}: {topic.error.str()}")
         missing = {}
-        for number in range(self._settings.topics.user_tags.partitions):
+        for number in partitions:
             partition = topic.partitions.get(number)
             if partition is None:
-                missing[number] = f"topic {self._topic} has no partition {number}"
+                missing[number] = f"topic {name} has no partition {number}"
             elif partition.leader < 0:
-                missing[number] = f"partition {number} of {self._topic} has no leader"
+                missing[number] = f"partition {number} of {name} has no leader"
         return missing
 
     def give_up(self) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 from api import metrics
 from api.asgi import NO_CONTENT, Receive, Response, Scope, read_body
 from api.collect.collector import Clock, Collector
+from api.collect.lane import shard_of
 from api.collect.load import REFUSAL
 from api.problems import invalid
 from contracts.tags import InvalidTag, check_not_future, decode_tag, encode_tag, event_time
@@ -32,5 +33,5 @@ class TagHandler:
         except InvalidTag as error:
             metrics.REJECTED.labels(error.field).inc()
             raise invalid(error.field, error.reason) from None
-        await self._collector.add(tag.cookie, encode_tag(tag), time, now)
+        await self._collector.add(shard_of(tag.cookie), encode_tag(tag), time, now)
         return NO_CONTENT

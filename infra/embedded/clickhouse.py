@@ -89,6 +89,7 @@ class ClickHouse(Part):
             "max_execution_time": clickhouse.reader_seconds,
             "max_memory_usage": clickhouse.reader_memory_mb * MEGABYTE,
             "max_result_rows": clickhouse.reader_rows,
+            "max_result_bytes": clickhouse.reader_answer_mb * MEGABYTE,
         }
         bounds: Tree = {name: {"min": 1, "max": limit} for name, limit in limits.items()}
         return {"readonly": 2, "max_threads": 2, **limits, "constraints": bounds}

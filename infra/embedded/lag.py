@@ -4,8 +4,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from contracts.names import DATA_PIPELINES
-from contracts.settings import Settings
+from contracts.names import DATA_PIPELINES, POINT_PIPELINES
+from contracts.settings import Settings, Topic
 
 CALL_SECONDS: Final = 3.0
 
@@ -18,12 +18,11 @@ class Lag:
     """
 
     def __init__(self, settings: Settings) -> None:
-        topic = settings.topics.user_tags
-        self._places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        tags, points = _places(settings.topics.user_tags), _places(settings.topics.points)
+        self._places = dict.fromkeys(DATA_PIPELINES, tags) | dict.fromkeys(POINT_PIPELINES, points)
         quiet = {"log_level": 0, "enable.auto.commit": False}
         self._consumers = {
-            name: Consumer({**settings.kafka_client, **quiet, "group.id": f"tidewatch-{name}"})
-            for name in DATA_PIPELINES
+            name: Consumer({**settings.kafka_client, **quiet, "group.id": f"tidewatch-{name}"}) for name in self._places
         }
 
     def ask(self) -> dict[str, int]:
@@ -32,21 +31,17 @@ class Lag:
         A partition of which nothing was committed counts from its first record. Empty while the broker is away.
         """
         try:
-            first = next(iter(self._consumers.values()))
-            bounds = {place.partition: _bounds(first, place) for place in self._places}
-            committed = {name: self._committed(consumer) for name, consumer in self._consumers.items()}
+            return {name: self._behind(consumer, self._places[name]) for name, consumer in self._consumers.items()}
         except KafkaException:
             return {}
-        return {
-            name: sum(end - offsets.get(partition, begin) for partition, (begin, end) in bounds.items())
-            for name, offsets in committed.items()
-        }
 
-    def _committed(self, consumer: Consumer) -> dict[int, int]:
-        places = consumer.committed(self._places, timeout=CALL_SECONDS)
-        return {place.partition: place.offset for place in places if place.offset >= 0}
+    def _behind(self, consumer: Consumer, places: list[TopicPartition]) -> int:
+        behind = 0
+        for place in consumer.committed(places, timeout=CALL_SECONDS):
+            begin, end = consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)
+            behind += end - (place.offset if place.offset >= 0 else begin)
+        return behind
 
 
-def _bounds(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-    begin, end = consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)
-    return int(begin), int(end)
+def _places(topic: Topic) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, number) for number in range(topic.partitions)]

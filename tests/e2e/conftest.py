@@ -4,13 +4,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from cli import supervision
 from contracts.settings import Settings, load
-from tests.conftest import make_settings
+from tests.conftest import free_ports, make_settings
 from tests.e2e.world import World
 
 START_SECONDS = 240.0  # machines of CI are slow, and may be busy with more than us
@@ -23,7 +24,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Everything is ready; the value is the stack's settings. The folder stays after failures."""
     folder = Path(tempfile.mkdtemp(prefix="tidewatch-e2e-"))
     config = folder / "e2e.yaml"
-    config.write_text(yaml.safe_dump(make_settings(folder) | {"jobs": JOBS}))
+    wanted: dict[str, Any] = make_settings(folder)
+    wanted["api"]["statsd_port"] = free_ports(1)[0]
+    config.write_text(yaml.safe_dump(wanted | {"jobs": JOBS}))
     settings = load(config)
     supervisor = supervision.start(settings, tied=True)
     try:

@@ -150,7 +150,8 @@ def execute(env: StreamExecutionEnvironment, run: Run, settings: Settings) -> No
     topics = Topics(user_tags=TAGS_TOPIC, series=series_topic, dead_letters=letters_topic)
     settings = settings.model_copy(update={"topics": topics})
     kafka_topics.ensure(settings, START_SECONDS)
-    data.build(env, settings, Collection(TAGS_TOPIC, run.topic_id, {}, env, run.log))
+    points = Collection(settings.topics.points, uuid4(), {}, env, [Record(0, 1, 1, b"")])
+    data.build(env, settings, Collection(TAGS_TOPIC, run.topic_id, {}, env, run.log), points)
     env.execute("data on a collection")
     run.letters.append([dead_letters.decode(value) for value in read(settings, letters_topic)])
     messages = [message for value in read(settings, series_topic) for message in series.decode(value)]

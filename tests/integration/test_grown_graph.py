@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from cli import job_start
 from contracts import dead_letters, names
 from contracts.codec import encode_lines
 from contracts.settings import Settings
@@ -27,6 +28,7 @@ TAGS = 20  # a record
 BAD = 10  # every tenth record has a bad line
 COOKIES = 1000  # so that none outgrows its lists
 ALL_PIPELINES = "PIPELINES = (archive, aggregates, profiles)"
+METRICS = "    metrics.build(env, settings, points)\n"
 
 
 class Log:
@@ -115,8 +117,8 @@ class Job:
         self.id = ""
 
     def start(self, code: Path, restore: str | None = None) -> None:
-        topic = self._log.settings.topics.user_tags.name
-        arguments = ["--topic-id", f"{topic}={self._log.topic_id}"]
+        ids = kafka_topics.topic_ids(self._log.settings)
+        arguments = job_start.arguments(self._log.settings, ids)
         self.id = self.cluster.submit("grown", "jobs.data", arguments, restore, code=code, timeout=SECONDS)
 
     def wait_for_checkpoints(self, number: int) -> None:
@@ -132,7 +134,8 @@ def only_archive(folder: Path) -> Path:
     data = folder / "jobs" / "data.py"
     text = data.read_text()
     assert ALL_PIPELINES in text
-    data.write_text(text.replace(ALL_PIPELINES, "PIPELINES = (archive,)"))
+    assert METRICS in text
+    data.write_text(text.replace(ALL_PIPELINES, "PIPELINES = (archive,)").replace(METRICS, ""))
     return package.store(folder / "code", folder)
 
 

@@ -31,7 +31,7 @@ class Caller:
     """Sends requests to an app."""
 
     def __init__(self, app: App, services: Services) -> None:
-        self._app = app
+        self.app = app
         self.services = services
 
     async def __call__(
@@ -49,7 +49,7 @@ class Caller:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        await self._app(_scope(method, path, query, headers or {}, len(body)), receive, send)
+        await self.app(_scope(method, path, query, headers or {}, len(body)), receive, send)
         start = sent[0]
         given = {name.decode(): value.decode() for name, value in start["headers"]}
         return Answer(start["status"], given, b"".join(message.get("body", b"") for message in sent[1:]))

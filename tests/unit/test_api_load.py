@@ -47,8 +47,8 @@ def test_a_refused_tag_was_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyP
     refused, metrics = with_app(Settings(state_dir=tmp_path, kafka=NOWHERE, api=api), calls)
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert refused.headers["content-type"] == "application/problem+json"
-    assert "more tags come than can be taken" in refused.json["detail"]
-    assert "tidewatch_api_buffered_bytes 0.0" in metrics
+    assert "more events come than can be taken" in refused.json["detail"]
+    assert 'tidewatch_api_buffered_bytes{topic="user-tags"} 0.0' in metrics
 
 
 def test_what_waits_is_counted_until_it_is_settled(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from contracts import arrow_events, lines
 from contracts.codec import Record, Reject, count_lines, decode, encode_arrow, encode_lines, is_arrow
 from contracts.events import COUNTED_SCHEMA, EVENT_SCHEMA, PLACED_SCHEMA, events_of, tags_of
-from contracts.tags import FUTURE_MS, InvalidTag, ProductInfo, UserTag, check_not_future, decode_tag, event_time
-from contracts.times import LATEST_MS
+from contracts.tags import InvalidTag, ProductInfo, UserTag, check_not_future, decode_tag, event_time
+from contracts.times import FUTURE_MS, LATEST_MS
 from tests.unit.strategies import ARROW_NUMBERS, NOW, logs, tags, times
 
 TAG = UserTag(NOW, "cookie", "PL", "PC", "BUY", "origin", ProductInfo(1, "brand", "category", 5))

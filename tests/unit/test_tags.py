@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from contracts.tags import FUTURE_MS, InvalidTag, UserTag, check_not_future, decode_tag, encode_tag, event_time
-from contracts.times import LATEST_MS
+from contracts.tags import InvalidTag, UserTag, check_not_future, decode_tag, encode_tag, event_time
+from contracts.times import FUTURE_MS, LATEST_MS
 from tests.unit.strategies import NOW, tags
 
 PRODUCT = {"product_id": 12486, "brand_id": "Ebros_Gift", "category_id": "Trousers", "price": 28969}

@@ -1,0 +1,57 @@
+"""Counting a partition of points block by block, as `counting` does it for tags."""
+
+import struct
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from analysis import arrow, bin_partials, bins, blocks
+from analysis.bins import Fine
+from analysis.blocks import Block
+from contracts.codec import Record
+from contracts.point_codec import decode_points
+
+_HEAD: Final = struct.Struct("<qqqqqq")  # the block's five numbers and `written`
+
+
+class BinCount(NamedTuple):
+    """`bins` (BIN_SCHEMA) of the block as far as it was read; rows up to offset `written` are in the store."""
+
+    block: Block
+    bins: pa.Table
+    written: int
+
+    def unwritten(self) -> pa.Table:
+        """The bins that changed since they were written."""
+        return bins.changed_since(self.bins, self.written)
+
+    def dump(self) -> bytes:
+        return _HEAD.pack(*self.block, self.written) + arrow.dump(self.bins)
+
+    @staticmethod
+    def load(data: bytes) -> "BinCount":
+        *block, written = _HEAD.unpack_from(data)
+        return BinCount(Block(*block), arrow.load(data[_HEAD.size :]), written)
+
+
+class FoldedBins(NamedTuple):
+    """`counts`: the blocks that were touched, all but the last of them closed; `partial`: for the closed bins."""
+
+    counts: list[BinCount]
+    partial: pa.Table
+
+
+def fold(count: BinCount | None, records: Iterable[Record], fine: Fine) -> FoldedBins:
+    """Continues the partition's open block with its next records, in order."""
+    counts: list[BinCount] = []
+    partials: list[pa.Table] = []
+    for block, taken in blocks.cut(count.block if count else None, records):
+        if count is None or count.block.start != block.start:
+            counts += [count] if count else []
+            count = BinCount(block, bins.NO_BINS, -1)
+        decoded = decode_points(taken)
+        single = bins.of_points(decoded.points, decoded.series, fine)
+        count = BinCount(block, bins.add([count.bins, single]), count.written)
+        partials.append(bin_partials.of_bins(bins.add([single]), decoded.series))
+    return FoldedBins([*counts, *([count] if count else [])], bin_partials.add(partials))

@@ -1,0 +1,113 @@
+"""Bins of series: what their points add to each second, ten seconds or minute.
+
+Tables are Arrow, one row a bin, `BIN_SCHEMA`. A point is a bin of its own, and adding is grouping, row after row: a sum
+of floats comes out the same in whatever pieces the points were read, and so does the last of them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from contracts.points import Series
+
+MINUTE: Final = 60  # seconds: the resolution that every series has
+BIN_SCHEMA: Final = pa.schema(
+    [
+        pa.field("series", pa.uint64()),
+        pa.field("resolution", pa.int32()),  # seconds
+        pa.field("start", pa.int64()),  # epoch ms
+        pa.field("count", pa.int64()),
+        pa.field("sum", pa.float64()),
+        pa.field("min", pa.float64()),
+        pa.field("max", pa.float64()),
+        pa.field("sum_squares", pa.float64()),
+        pa.field("last", pa.float64()),  # the value of the newest point, of equally new ones that later in the log
+        pa.field("last_time", pa.int64()),  # epoch ms
+        pa.field("version", pa.int64()),  # the last offset that added to the bin
+    ]
+)
+NO_BINS: Final = BIN_SCHEMA.empty_table()
+
+Fine = Mapping[int, Collection[str]]  # the metrics that have bins of so many seconds, besides those of a minute
+
+
+def of_points(points: pa.RecordBatch, series: Mapping[int, Series], fine: Fine) -> pa.Table:
+    """Points of `PLACED_POINT_SCHEMA` as bins of one point each, by resolution in the order of the log."""
+    tables = [_single(points, MINUTE)]
+    for resolution, metrics in fine.items():
+        marked = [identity for identity, one in series.items() if one.name in metrics]
+        if marked:
+            theirs = np.isin(points["series"].to_numpy(), np.array(marked, np.uint64))
+            tables.append(_single(points.filter(pa.array(theirs)), resolution))
+    return pa.concat_tables(tables)
+
+
+def _single(points: pa.RecordBatch, resolution: int) -> pa.Table:
+    time, value = points["time"], points["value"]
+    times, values = time.to_numpy(), value.to_numpy()
+    with np.errstate(over="ignore"):  # the square of a number beyond 1e154 is infinite
+        squares = values * values
+    rows = [
+        points["series"],
+        pa.repeat(pa.scalar(resolution, pa.int32()), points.num_rows),
+        pa.array(times - times % (resolution * 1000)),
+        pa.repeat(pa.scalar(1, pa.int64()), points.num_rows),
+        *(value, value, value, pa.array(squares), value, time, points["offset"]),
+    ]
+    return pa.table(rows, schema=BIN_SCHEMA)
+
+
+def add(tables: Sequence[pa.Table]) -> pa.Table:
+    """The bins of all tables, a row a bin, in the order in which each first came; earlier points in earlier tables."""
+    whole = pa.concat_tables([NO_BINS, *tables])
+    if whole.num_rows == 0:
+        return NO_BINS
+    column = {name: whole[name].to_numpy() for name in BIN_SCHEMA.names}
+    code, first = _group(whole)
+    count = len(first)
+    keys = {name: column[name][first] for name in ("series", "resolution", "start")}
+    # bincount adds in the order of the rows.
+    sums = {name: np.bincount(code, column[name], count) for name in ("count", "sum", "sum_squares")}
+    bounds = {
+        "min": _fold(np.minimum, code, column["min"], first),
+        "max": _fold(np.maximum, code, column["max"], first),
+        "version": _fold(np.maximum, code, column["version"], first),
+    }
+    newest = np.empty(count, np.int64)
+    by_time = np.argsort(column["last_time"], kind="stable")
+    newest[code[by_time]] = by_time  # of several rows for a place the last one stays
+    last = {name: column[name][newest] for name in ("last", "last_time")}
+    merged: dict[str, NDArray[Any]] = {**keys, **sums, **bounds, **last}
+    return pa.table([pa.array(merged[field.name]).cast(field.type) for field in BIN_SCHEMA], schema=BIN_SCHEMA)
+
+
+def _group(whole: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The number of each row's bin, from 0, and the row where each bin first stands."""
+    codes = np.zeros(whole.num_rows, np.int64)
+    for name in ("resolution", "start", "series"):
+        encoded = whole[name].combine_chunks().dictionary_encode()
+        codes = _renumber(codes * len(encoded.dictionary) + encoded.indices.to_numpy())
+    first = np.empty(int(codes.max()) + 1, np.int64)
+    backwards = np.arange(whole.num_rows - 1, -1, -1)
+    first[codes[backwards]] = backwards  # of several rows for a place the last one stays: the earliest
+    return codes, first
+
+
+def _renumber(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers from 0 in the order in which they first come, so that products of them stay small."""
+    renumbered: NDArray[np.int64] = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return renumbered
+
+
+def _fold(better: np.ufunc, code: NDArray[np.int64], values: NDArray[Any], first: NDArray[np.int64]) -> NDArray[Any]:
+    folded = values[first]
+    better.at(folded, code, values)
+    return folded
+
+
+def changed_since(bins: pa.Table, offset: int) -> pa.Table:
+    """The bins that records after `offset` added to."""
+    return bins.filter(pa.array(bins["version"].to_numpy() > offset))

@@ -1,0 +1,33 @@
+"""What queries about points have in common: which series they mean, and asking ClickHouse."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.problems import Problem, invalid, unavailable
+from api.services import Services
+from api.warehouse import WarehouseUnavailable
+
+
+def matches(given: Sequence[str]) -> dict[str, list[str]]:
+    """`label:value` texts as parameters `keys` and `values`; Problem 400 names `match`."""
+    pairs = [text.partition(":") for text in given]
+    for text, (key, separator, value) in zip(given, pairs, strict=True):
+        if not (key and separator and value):
+            raise invalid("match", f"must be label:value: {text[:40]!r}")
+    return {"keys": [key for key, _, _ in pairs], "values": [value for _, _, value in pairs]}
+
+
+def ask(services: Services, statement: str, parameters: dict[str, Any]) -> list[Sequence[Any]]:
+    """The rows of `sql/queries/<statement>.sql`; Problem 503 when ClickHouse does not answer."""
+    try:
+        return services.warehouse.query(f"queries/{statement}", parameters)
+    except WarehouseUnavailable as error:
+        raise unavailable(str(error)) from None
+
+
+def kinds_of(services: Services, metric: str) -> list[str]:
+    """The kinds that series of the metric have; Problem 404 when there is no such metric."""
+    rows = ask(services, "metric_kinds", {"metric": metric})
+    if not rows:
+        raise Problem(404, "unknown-metric", f"no metric is called {metric[:200]!r}; /api/v1/metrics lists them")
+    return [kind for (kind,) in rows]

@@ -1,0 +1,69 @@
+"""`GET /<key>/<stat_type>/<date>/<hour>`: one statistic of a metric in one hour."""
+
+from datetime import datetime, timezone
+from typing import Any, Final
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from analysis.statistics import SUMMED, Sums, of_sums, quantile_level
+from api.parameters import parse_query
+from api.points_query import ask, kinds_of, matches
+from api.problems import invalid
+from api.services import Services
+
+_SYNONYMS: Final = {"avg": "average", "mean": "average"}
+_HOUR: Final = 3600
+
+
+def blueprint(services: Services) -> Blueprint:
+    routes = Blueprint("hours", __name__)
+
+    @routes.get("/<path:key>/<stat_type>/<date>/<hour>")
+    def hour_statistic(key: str, stat_type: str, date: str, hour: str) -> Response:
+        """`match=label:value`, once or more, narrows it to some of the metric's series."""
+        statistic = _statistic(stat_type)
+        given = parse_query(request.query_string, ["match"], repeatable=["match"])
+        begin = _begin(date, hour)
+        asked = {"metric": key, **matches(given.get("match", ())), "begin": begin, "end": begin + _HOUR}
+        value, count, source = _answer(services, statistic, asked)
+        if not count:
+            kinds_of(services, key)
+        document = {"key": key, "stat_type": statistic, "date": date, "hour": int(hour), "value": value, "count": count}
+        return Response(msgspec.json.encode({**document, "source": source}), mimetype="application/json")
+
+    return routes
+
+
+def _statistic(name: str) -> str:
+    name = _SYNONYMS.get(name, name)
+    if name not in (*SUMMED, "mode") and quantile_level(name) is None:
+        raise invalid("stat_type", f"must be one of {', '.join((*SUMMED, 'median', 'mode'))}, p50 or the like")
+    return name
+
+
+def _begin(date: str, hour: str) -> int:
+    """Epoch seconds of the hour, UTC; Problem 400 names what is wrong."""
+    try:
+        day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise invalid("date", f"must be a day such as 2022-03-01: {date[:40]!r}") from None
+    if not (hour.isascii() and hour.isdigit() and len(hour) < 3 and int(hour) < 24):
+        raise invalid("hour", f"must be from 0 to 23: {hour[:40]!r}")
+    begin = int(day.timestamp()) + int(hour) * _HOUR
+    if not 0 <= begin < 2**32 - _HOUR:
+        raise invalid("date", "must be from 1970 to 2105")
+    return begin
+
+
+def _answer(services: Services, statistic: str, asked: dict[str, Any]) -> tuple[float | None, int, str]:
+    """The value, how many points are behind it, and what it was computed from."""
+    if statistic in SUMMED:
+        sums = Sums(*ask(services, "hour_sums", asked)[0])
+        return of_sums(statistic, sums), sums.count, "bins of a minute"
+    level = quantile_level(statistic)
+    if level is None:
+        ((count, value),) = ask(services, "hour_mode", asked)
+    else:
+        ((count, value),) = ask(services, "hour_quantile", {**asked, "level": level})
+    return (float(value) if count else None), int(count), "points, exactly"
