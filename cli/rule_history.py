@@ -39,7 +39,7 @@ def read(settings: Settings, begin: int, end: int) -> Iterator[list[Message]]:
 def _rows(client: Client, begin: int, end: int) -> dict[int, list[Row]]:
     """Of each minute."""
     parameters = {"begin": begin // 1000, "end": -(-end // 1000)}
-    found = client.query(sql.read("queries/history_user_tags"), parameters).result_rows
+    found = client.query(sql.read("queries/replayed_user_tags"), parameters).result_rows
     return {minute * 1000: list(rows) for minute, rows in groupby(found, key=itemgetter(0))}
 
 

@@ -65,6 +65,8 @@ def advance(plan: Plan, track: Track, span: Span) -> Iterator[Change]:
             ahead = (at for at in track.window if at > start)
             start = min(ahead, default=span.end)
             continue
+        if isnan(plan.empty) and start in track.window and not _has_data(track, plan.oldest(start), start):
+            track.first = start  # after a gap as long as all that is looked at it begins anew
         yield from _judge(plan, track, start, _cells(plan, track, start, span.started))
         start += plan.step
     if forgotten < span.end and track.alert is not None:
@@ -106,6 +108,10 @@ def _cells(plan: Plan, track: Track, start: int, started: int) -> list[Cell]:
     known = track.first if isnan(plan.empty) else started
     first = max(plan.oldest(start), min(known, start))
     return [_cell(plan, track.window.get(at)) for at in range(first, start + plan.step, plan.step)]
+
+
+def _has_data(track: Track, begin: int, end: int) -> bool:
+    return any(begin <= at < end for at in track.window)
 
 
 def _cell(plan: Plan, parts: dict[str, Part] | None) -> Cell:
