@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from contracts.alerts import Alert
     from contracts.rule_sets import RuleSet
 
 EXAMPLES = """
@@ -91,6 +90,7 @@ def replay(file: Path, begin: str, end: str) -> None:
     from analysis.rules.engine import Engine
     from analysis.rules.state import State
     from cli import rule_history
+    from cli.alerts import words
     from contracts.settings import load
 
     rules = _read(file).rules
@@ -101,7 +101,7 @@ def replay(file: Path, begin: str, end: str) -> None:
     for messages in rule_history.read(load(), first, last):
         for alert in engine.evaluate(state, messages)[1]:
             fired += alert.status == "firing"
-            click.echo(_line(alert))
+            click.echo(words(alert))
     click.echo(f"{fired} alerts would have fired")
 
 
@@ -127,10 +127,3 @@ def _time(option: str, text: str) -> int:
         return parse_instant(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
-
-
-def _line(alert: "Alert") -> str:
-    from contracts.times import format_seconds
-
-    at = alert.starts_at if alert.ends_at is None else alert.ends_at
-    return f"{format_seconds(at)}Z {alert.status:8} {alert.severity:8} {alert.summary}"

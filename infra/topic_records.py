@@ -5,11 +5,21 @@ from contextlib import closing
 from typing import Final
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from contracts.settings import Settings, Topic
 
 CALL_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 1.0  # so that Ctrl-C is heard
 
 
 def held(settings: Settings, topic: Topic) -> Iterator[Message]:
@@ -28,15 +38,15 @@ def held(settings: Settings, topic: Topic) -> Iterator[Message]:
                 raise KafkaException(error)
 
 
-def follow(settings: Settings, topic: Topic, *, beginning: bool, wait: float) -> Iterator[Message | None]:
-    """The records from the beginning or from now on as they come, for ever; None when there was none for `wait` s."""
+def follow(settings: Settings, topic: Topic, *, beginning: bool) -> Iterator[Message]:
+    """The records from the beginning or from now on as they come, for ever; KafkaException when it cannot go on."""
     with closing(_consumer(settings, topic, OFFSET_BEGINNING if beginning else OFFSET_END)) as consumer:
         while True:
-            message = consumer.poll(wait)
+            message = consumer.poll(POLL_SECONDS)
             error = None if message is None else message.error()
-            if error is None:
+            if message is not None and error is None:
                 yield message
-            elif error.code() != KafkaError._PARTITION_EOF and not error.retriable():
+            elif error is not None and error.fatal():
                 raise KafkaException(error)
 
 

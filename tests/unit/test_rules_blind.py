@@ -38,7 +38,7 @@ def test_it_fires_once_when_progress_stands_still_and_is_over_when_it_goes_on() 
     assert alerts[1].ends_at == NOW + 1000 * SECOND
     assert alerts[0].id == alerts[1].id
     assert (alerts[0].rule, alerts[0].severity, alerts[0].labels) == ("blind", "critical", {})
-    assert alerts[0].summary == "blind: no progress since 2023-11-14T22:14:20Z, nothing is judged: points/60000/0"
+    assert alerts[0].summary == "no progress since 2023-11-14T22:14:20Z, nothing is judged: points/60000/0"
 
 
 def test_the_same_progress_again_is_none() -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from analysis.rules import samples, wide
 from analysis.rules.engine import Engine
+from analysis.rules.pages import PAGES_A_RULE, Written, join
 from analysis.rules.phases import bins_to_fire, bins_to_resolve
 from analysis.rules.samples import Message, Sample
 from analysis.rules.selection import Share
@@ -333,4 +334,38 @@ def test_a_replay_makes_equal_messages() -> None:
     assert len({alert.id for alert in alerts}) == 2
     assert alerts[0].labels == {"metric": "load", "host": "a b", "team": "shop"}
     assert alerts[0].link == "/plot?load&host=a%20b"
-    assert alerts[0].summary == "t: 9 is above 5; host=a b, metric=load, team=shop"
+    assert alerts[0].summary == "9 is above 5; host=a b, metric=load, team=shop"
+
+
+@given(st.lists(rules(), min_size=1, max_size=3), st.lists(st.tuples(VALUES, st.sampled_from("abcdef")), max_size=3))
+def test_a_state_kept_in_pages_is_the_same(
+    some: list[Threshold | MeanThreshold], series: list[tuple[Values, str]]
+) -> None:
+    named: dict[str, Common] = {f"r{number}": replace(rule, name=f"r{number}") for number, rule in enumerate(some)}
+    kept: dict[str, bytes] = {}
+    written, state, whole = Written(kept), State(), State()
+    for values, host in series:
+        messages = stream(values, host=host)
+        whole, wanted = Engine(named).evaluate(whole, messages)
+        state, found = Engine(named).evaluate(join(kept), messages)
+        assert found == wanted
+        for name, data in written.changes(state).items():
+            if data is None:
+                del kept[name]
+            else:
+                kept[name] = data
+        assert join(kept) == whole
+        assert written.changes(state) == {}
+
+
+def test_a_bin_rewrites_the_page_of_its_series_alone() -> None:
+    rule = MeanThreshold(name="m", select=METRIC, bin="1m", bins=5, threshold=99)
+    hosts: list[Message] = [Sample(a_bin(0, 1, host=f"h{number}")) for number in range(2000)]
+    engine = Engine({"m": rule})
+    state, _ = engine.evaluate(State(), hosts)
+    written = Written({})
+    assert len(written.changes(state)) == PAGES_A_RULE + 1
+    state, _ = engine.evaluate(state, [Sample(a_bin(1, 1, host="h7"))])
+    changed = written.changes(state)
+    assert len(changed) == 1
+    assert sum(len(data or b"") for data in changed.values()) < 16_000

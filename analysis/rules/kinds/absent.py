@@ -18,7 +18,7 @@ class AbsentKind(Kind[Absent]):
         return Verdict(True, value=0.0) if isnan(count) else Verdict(False, over=True, value=count)
 
     def summary(self, rule: Absent, labels: Mapping[str, str]) -> str:
-        return "{rule}: no data since {start}; {labels}"
+        return "no data since {start}; {labels}"
 
 
 kind = AbsentKind()

@@ -33,7 +33,7 @@ class AnomalyKind(Kind[Anomaly]):
         return wanted and abs(deviation) >= rule.min_deviation
 
     def summary(self, rule: Anomaly, labels: Mapping[str, str]) -> str:
-        return "{rule}: {value} where {expected} was expected, score {score}; {labels}"
+        return "{value} where {expected} was expected, score {score}; {labels}"
 
 
 kind = AnomalyKind()

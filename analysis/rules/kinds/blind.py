@@ -10,7 +10,7 @@ class BlindKind(Kind[Blind]):
     """Only its summary."""
 
     def summary(self, rule: Blind, labels: Mapping[str, str]) -> str:
-        return "{rule}: no progress since {start}, nothing is judged"
+        return "no progress since {start}, nothing is judged"
 
 
 kind = BlindKind()

@@ -49,7 +49,7 @@ class BurnRateKind(Kind[BurnRate]):
         return Burn(min(rates), window.factor)
 
     def summary(self, rule: BurnRate, labels: Mapping[str, str]) -> str:
-        return "{rule}: the error budget burns {value} times as fast as it may (limit {threshold}); {labels}"
+        return "the error budget burns {value} times as fast as it may (limit {threshold}); {labels}"
 
 
 kind = BurnRateKind()

@@ -17,7 +17,7 @@ class PatternKind(Kind[Pattern]):
         return Verdict(matches > 0, matches == 0, value=matches)
 
     def summary(self, rule: Pattern, labels: Mapping[str, str]) -> str:
-        return "{rule}: the pattern was found {value} times; {labels}"
+        return "the pattern was found {value} times; {labels}"
 
 
 kind = PatternKind()

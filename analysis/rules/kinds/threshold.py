@@ -31,7 +31,7 @@ class ThresholdKind(Kind[Threshold]):
 
     def summary(self, rule: Threshold, labels: Mapping[str, str]) -> str:
         side = "above" if rule.above is not None else "below"
-        return f"{{rule}}: {{value}} is {side} {{threshold}}; {{labels}}"
+        return f"{{value}} is {side} {{threshold}}; {{labels}}"
 
 
 kind = ThresholdKind()
