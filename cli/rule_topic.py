@@ -1,16 +1,20 @@
 """The topic `rules`, and rules in words."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 from confluent_kafka import KafkaException
 
 from contracts.matchers import Selector
-from contracts.rule_sets import Change
+from contracts.rule_sets import Change, parse, to_records
 from contracts.rules import Common, selectors
 from contracts.settings import Settings
 from infra import topic_records
+
+SHIPPED: Final = Path(__file__).parents[1] / "alerts" / "rules.yml"
 
 
 def read(settings: Settings) -> dict[str, bytes]:
@@ -36,6 +40,14 @@ def write(settings: Settings, records: Mapping[str, bytes | None]) -> None:
         topic_records.write(settings, settings.topics.rules, records)
     except KafkaException as error:
         raise click.ClickException(f"not all rules were written, apply them again: {error}") from None
+
+
+def ship(settings: Settings) -> None:
+    """Puts the shipped rules in force where none ever were; KafkaException when the broker does not take them."""
+    topic = settings.topics.rules
+    if not topic_records.was_written(settings, topic):
+        rules = parse(SHIPPED.read_text(), str(SHIPPED))
+        topic_records.write(settings, topic, to_records(rules))
 
 
 def words(change: Change) -> str:

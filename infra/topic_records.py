@@ -50,6 +50,13 @@ def follow(settings: Settings, topic: Topic, *, beginning: bool) -> Iterator[Mes
                 raise KafkaException(error)
 
 
+def was_written(settings: Settings, topic: Topic) -> bool:
+    """Whether the topic ever held a record; KafkaException when the broker does not tell."""
+    with closing(_consumer(settings, topic, OFFSET_END)) as consumer:
+        places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        return any(consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)[1] > 0 for place in places)
+
+
 def write(settings: Settings, topic: Topic, records: Mapping[str, bytes | None]) -> None:
     """Value by key, None deletes; returns when all are acknowledged, KafkaException when one is not."""
     producer = Producer({**settings.kafka_client, "acks": "all", "enable.idempotence": True, "log_level": 0})
