@@ -13,7 +13,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the broker.")
 def command(timeout: float) -> None:
-    """Create missing Kafka topics, put the shipped rules in force where none ever were, and apply new ClickHouse migrations, each once.
+    """Create missing Kafka topics and apply new ClickHouse migrations, each once; begin with the shipped rules.
 
     `tidewatch up` does this by itself; this is for clusters that are not embedded. Existing topics and applied
     migrations are left as they are.

@@ -1,6 +1,6 @@
 """The past as rules would have seen it: bins and progress out of ClickHouse."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -16,7 +16,7 @@ from contracts.times import MINUTE_MS
 from stores import clickhouse
 
 CHUNK_MS: Final = 3_600_000  # asked for at once
-Row = tuple[Any, ...]
+Row = Sequence[Any]
 
 
 def without_history(rules: Mapping[str, Common]) -> list[str]:

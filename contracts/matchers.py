@@ -1,4 +1,4 @@
-"""Matchers of labels, as Prometheus and Alertmanager write them: `country=PL`, `brand!=Nike`, `code=~"-1.*"`, `host!~x.+`.
+"""Matchers of labels, as Prometheus and Alertmanager write them: `country=PL`, `brand!=Nike`, `code=~"-1.*"`.
 
 A label that a series does not have is one with an empty value. An expression must match the whole value.
 """

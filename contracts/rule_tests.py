@@ -14,7 +14,7 @@ START = "2022-03-01T00:00:00Z"
 
 
 class Series(Strict, frozen=True, kw_only=True):
-    """A value a bin of the test, in the notation of `analysis/rules/notation.py`; `scores` and `expected` for anomalies."""
+    """A value a bin, in the notation of `analysis/rules/notation.py`; `scores` and `expected` for anomalies."""
 
     metric: str
     labels: dict[str, str] = {}

@@ -12,7 +12,7 @@ from contracts.matchers import Selector, Strict
 from contracts.series import USER_TAG_METRICS
 from contracts.times import MINUTE_MS
 
-PATTERN_METRIC: Final = "pattern_matches"  # the series of what patterns found; its label `pattern` is the pattern's name
+PATTERN_METRIC: Final = "pattern_matches"  # what patterns found; the label `pattern` says which
 SHORTEST_BIN_MS: Final = 10_000  # of the bins on topic `series`
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -202,7 +202,6 @@ class Blind(Common, frozen=True, kw_only=True, tag="blind"):
 
 
 Rule = Union[Threshold, MeanThreshold, Anomaly, Absent, BurnRate, Pattern, Blind]  # noqa: UP007  # msgspec wants it so
-BLIND: Final = Blind(name="blind")  # in force unless the rules have one of their own
 
 
 def selectors(rule: Common) -> list[Selector]:
@@ -216,3 +215,6 @@ def selectors(rule: Common) -> list[Selector]:
             return [Selector(metric=PATTERN_METRIC, match=(f'pattern="{rule.pattern}"',))]
         case _:
             return []
+
+
+BLIND: Final = Blind(name="blind")  # in force unless the rules have one of their own

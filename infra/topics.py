@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic  # where it comes from: the package d
 
 from contracts.settings import Settings, Topic
 
-KEPT_MS: Final = 30 * 24 * 3_600_000  # of dead letters and alerts, whose timestamps are the clock's: they can go by time
+KEPT_MS: Final = 30 * 24 * 3_600_000  # of dead letters and alerts: their timestamps are the clock's
 CALL_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.2
 NOT_YET: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)

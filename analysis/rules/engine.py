@@ -1,7 +1,7 @@
 """The rules over a stream of bins and progress: state and messages in, state and alerts out.
 
-A bin is judged once, when progress has passed it; what comes later corrects the windows that it is still in. Messages are
-taken in the order of the log, and what comes out does not depend on how they are cut into calls.
+A bin is judged once, when progress has passed it; what comes later corrects the windows that it is still in. Messages
+are taken in the order of the log, and what comes out does not depend on how they are cut into calls.
 """
 
 import json
@@ -12,6 +12,7 @@ import msgspec
 
 from analysis.rules import judging, messages, selection
 from analysis.rules.judging import Change, Plan
+from analysis.rules.kind import Cell
 from analysis.rules.samples import Message, Sample, lane_of_bin, lane_of_progress
 from analysis.rules.selection import Hit, Selection, Share
 from analysis.rules.state import LaneState, State, Track
@@ -93,7 +94,7 @@ class Engine:
                 tracks[group] = Track(labels, stream, first, first)
 
 
-def _put(plan: Plan, tracks: dict[str, Track], lane: LaneState, hit: Hit, sample: Sample, numbers: tuple[float, ...]) -> None:
+def _put(plan: Plan, tracks: dict[str, Track], lane: LaneState, hit: Hit, sample: Sample, numbers: Cell) -> None:
     """Into the window of its group, unless it is of a time that is not looked at again."""
     start = sample.bin.start
     at = start // plan.step * plan.step

@@ -1,7 +1,7 @@
 """Series as promtool's unit tests write them.
 
-`1 2 3` are three bins; `5x3` is 5 and three more of it; `1+2x3` is 1 3 5 7, `9-2x2` is 9 7 5; `_` is a bin without data,
-`_x3` are three of them. (https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/)
+`1 2 3` are three bins; `5x3` is 5 and three more of it; `1+2x3` is 1 3 5 7, `9-2x2` is 9 7 5; `_` is a bin without
+data, `_x3` are three of them. (https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/)
 """
 
 import re

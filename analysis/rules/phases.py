@@ -19,7 +19,7 @@ def bins_to_resolve(rule: Common) -> int:
 def step(rule: Common, track: Track, start: int, verdict: Verdict) -> Status | None:
     """Counts the bin at `start`; what becomes of the alert, None when nothing does.
 
-    A bin of which nothing can be said changes nothing, so a gap neither resolves nor fires, nor does it count for `for`.
+    A bin of which nothing can be said changes nothing, so a gap neither resolves nor fires, nor counts for `for`.
     """
     if verdict.breach is None:
         return None

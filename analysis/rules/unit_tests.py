@@ -1,4 +1,4 @@
-"""Runs unit tests of rules (`contracts/rule_tests.py`): what should have fired at a time and did not, or the reverse."""
+"""Runs unit tests of rules (`contracts/rule_tests.py`): what should have fired and did not, or the reverse."""
 
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
@@ -20,7 +20,7 @@ def failures(test: RuleTest, rules: Mapping[str, Common]) -> list[str]:
     start, step = parse_instant(test.start), milliseconds(test.bin)
     engine, state, firing = Engine(rules), State(), dict[str, Alert]()
     waiting = sorted(test.alerts, key=lambda one: milliseconds(one.at))
-    found = []
+    found: list[str] = []
     for number, messages in enumerate(_bins(test, start, step)):
         now = start + number * step
         while waiting and start + milliseconds(waiting[0].at) < now:
@@ -40,7 +40,8 @@ def _bins(test: RuleTest, start: int, step: int) -> Iterator[list[Message]]:
     length = max([milliseconds(one.at) // step for one in test.alerts] + [len(column) for column in columns])
     yield []
     for number in range(length):
-        messages: list[Message] = [one for column in columns if (one := column[number] if number < len(column) else None)]
+        here = [column[number] for column in columns if number < len(column)]
+        messages: list[Message] = [one for one in here if one is not None]
         through = start + (number + 1) * step
         messages += [Progress(0, 1, step, through, USER_TAGS), Progress(0, 1, step, through, POINTS)]
         yield messages

@@ -187,7 +187,8 @@ def test_rules_are_tried_on_the_archive(own: Settings, clickhouse: RealPart, tmp
     with store.connect(own) as client:
         client.insert("user_tags", rows, column_names=names)
     file = tmp_path / "mine.yml"
-    file.write_text("rules:\n" + RULE % ("many", 10) + "\n- {name: odd, kind: anomaly, select: {metric: user_tags_buys}}")
+    odd = "\n- {name: odd, kind: anomaly, select: {metric: user_tags_buys}}"
+    file.write_text("rules:\n" + RULE % ("many", 10) + odd)
     told = tidewatch(
         "rules", "replay", str(file), "--from", "2023-11-15T00:00:00Z", "--to", "2023-11-15T00:10:00Z"
     ).splitlines()

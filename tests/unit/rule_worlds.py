@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isnan, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def stream(values: Values, **labels: str) -> list[Message]:
     messages: list[Message] = [progress(0)]
     for number, value in enumerate(values):
         if value is not None:
-            messages.append(Sample(a_bin(number, value, **labels)))
+            messages.append(Sample(Bin("load", labels, MINUTE_MS, START + number * MINUTE_MS, value, 1, 1)))
         messages.append(progress(number + 1))
     return messages
 
@@ -50,7 +50,7 @@ def incidents(alerts: Sequence[Alert]) -> list[tuple[int, int | None, float | No
     """Begin, end and value at the beginning of each alert, in bins since START."""
     ends = {alert.id: alert.ends_at for alert in alerts if alert.status == "resolved"}
     return [
-        ((alert.starts_at - START) // MINUTE_MS, None if ends.get(alert.id) is None else _number(ends[alert.id]), alert.value)
+        ((alert.starts_at - START) // MINUTE_MS, _number(ends.get(alert.id)), alert.value)
         for alert in alerts
         if alert.status == "firing"
     ]
@@ -128,7 +128,7 @@ BINS = st.integers(0, 4)
 @st.composite
 def rules(draw: st.DrawFn) -> Threshold | MeanThreshold:
     """Thresholds and means of a minute's bins."""
-    common = {
+    common: dict[str, Any] = {
         "name": "r",
         "select": METRIC,
         "quiet": draw(st.sampled_from(["zero", "gap"])),

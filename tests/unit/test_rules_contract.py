@@ -1,7 +1,7 @@
 """The YAML of rules: what is wrong is named by file, rule and field; what is right comes back from the topic."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -35,8 +35,9 @@ def rule_of(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_every_kind_comes_back_from_the_topic() -> None:
-    rules = parse(text_of(*map(rule_of, GOOD), monitor=[{"metric": "load", "label_names": []}]), "f.yml")
-    assert {rule.kind for rule in rules.rules.values()} == set(GOOD) == set(Kind.__args__) - {"external"}  # type: ignore[attr-defined]  # Literal's
+    every = [rule_of(kind) for kind in GOOD]
+    rules = parse(text_of(*every, monitor=[{"metric": "load", "label_names": []}]), "f.yml")
+    assert {rule.kind for rule in rules.rules.values()} == set(GOOD) == set(get_args(Kind)) - {"external"}
     records = to_records(rules)
     assert from_records(records) == (rules, [])
     assert MONITOR_KEY in records
@@ -79,14 +80,14 @@ class Wrong:
     ids=lambda wrong: f"{wrong.kind}-{next(iter(wrong.fields))}-{wrong.says[:20]}",
 )
 def test_what_is_wrong_is_named(wrong: Wrong) -> None:
-    rule = rule_of(wrong.kind, **wrong.fields)
+    rule = {**rule_of(wrong.kind), **wrong.fields}
     with pytest.raises(RulesError, match=wrong.says) as raised:
         parse(text_of(rule), "mine.yml")
     assert str(raised.value).startswith(f"mine.yml: rule {rule['name']}: ")
 
 
 def test_all_that_is_wrong_is_listed_at_once() -> None:
-    bad = [rule_of("threshold", above=None), {"kind": "blind"}, rule_of("blind"), rule_of("blind"), "no rule"]
+    bad: list[Any] = [rule_of("threshold", above=None), {"kind": "blind"}, rule_of("blind"), rule_of("blind"), "no rule"]
     with pytest.raises(RulesError) as raised:
         parse(text_of(*bad, monitor=[{}], groups=[]), "mine.yml")
     lines = str(raised.value).splitlines()
@@ -121,7 +122,9 @@ def test_a_record_that_is_no_rule_is_told_and_left_out() -> None:
     assert "rule/x" in problems[0]
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("2d", 172_800_000)])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("2d", 172_800_000)]
+)
 def test_durations(text: str, wanted: int) -> None:
     assert milliseconds(text) == wanted
 

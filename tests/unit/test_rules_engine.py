@@ -43,9 +43,8 @@ def run(rule: Common, messages: Sequence[Message]) -> list[Alert]:
 def test_a_rule_says_what_a_plain_judge_says(rule: Threshold | MeanThreshold, values: Values) -> None:
     wanted = expected(rule, values, bins_to_fire(rule), bins_to_resolve(rule))
     found = incidents(run(rule, stream(values)))
-    assert [(begins, ends, value) for begins, ends, value in found] == [
-        (one.begins, one.ends, pytest.approx(one.value)) for one in wanted
-    ]
+    assert [(begins, ends) for begins, ends, _ in found] == [(one.begins, one.ends) for one in wanted]
+    assert [value for *_, value in found] == pytest.approx([one.value for one in wanted])
 
 
 @given(st.lists(rules(), min_size=1, max_size=3), VALUES, VALUES, st.data())
@@ -60,7 +59,6 @@ def test_calls_may_be_cut_anywhere_and_the_state_be_saved(
         state, alerts = Engine(named).evaluate(load(state.dump()), piece)
         found += alerts
     assert found == whole
-
 
 
 def _merged(one: list[Message], other: list[Message]) -> list[Message]:
@@ -150,11 +148,11 @@ def test_a_revised_bin_corrects_windows_and_unpages_nobody(
     state, said = engine.evaluate(state, [revised])
     assert said == []
     if not isinstance(rule, MeanThreshold):
-        assert state.dump() == saved.dump()
+        assert state == saved
     # The same revision twice, or an older one, changes nothing more.
-    once = state.dump()
+    once = load(state.dump())
     engine.evaluate(state, [revised, Sample(a_bin(number, 5, revision=1))])
-    assert state.dump() == once
+    assert state == once
 
 
 def test_the_mean_is_corrected_by_a_revision() -> None:
@@ -166,7 +164,12 @@ def test_the_mean_is_corrected_by_a_revision() -> None:
 
 def test_a_bin_that_comes_again_is_not_judged_again() -> None:
     rule = Threshold(name="t", select=METRIC, above=5)
-    messages: list[Message] = [*stream([9, 1]), Sample(a_bin(0, 9, revision=2)), Sample(a_bin(1, 8, revision=2)), progress(3)]
+    messages: list[Message] = [
+        *stream([9, 1]),
+        Sample(a_bin(0, 9, revision=2)),
+        Sample(a_bin(1, 8, revision=2)),
+        progress(3),
+    ]
     assert incidents(run(rule, messages)) == [(0, 1, 9.0)]
 
 
@@ -275,7 +278,14 @@ def test_another_limit_keeps_an_alert_and_another_selection_does_not() -> None:
 
 @pytest.mark.parametrize(
     ("direction", "value", "fires"),
-    [("spike", 30, True), ("spike", 2, False), ("drop", 2, True), ("drop", 30, False), ("both", 2, True), ("both", 13, False)],
+    [
+        ("spike", 30, True),
+        ("spike", 2, False),
+        ("drop", 2, True),
+        ("drop", 30, False),
+        ("both", 2, True),
+        ("both", 13, False),
+    ],
 )
 def test_an_anomaly_has_a_direction_and_a_least_deviation(direction: Any, value: float, fires: bool) -> None:
     rule = Anomaly(name="a", select=METRIC, direction=direction, min_deviation=5, keep_firing_for="2m")
@@ -296,19 +306,20 @@ def test_an_anomaly_lasts_until_scores_are_low_for_a_while() -> None:
 
 
 def test_a_budget_burns_in_both_windows() -> None:
-    windows = (Window(long="10m", short="2m", factor=10),)
+    windows = (Window(long="10m", short="2m", factor=9.5),)
     bad, total = Selector(metric="load", match=("kind=bad",)), Selector(metric="load")
     rule = BurnRate(name="b", bad=bad, total=total, objective=0.99, windows=windows)
-    failing = [0] * 10 + [20] * 4 + [0] * 4
+    failing = [0] * 10 + [20] * 6 + [0] * 4
     messages: list[Message] = [progress(0)]
     for number, value in enumerate(failing):
         messages += [Sample(a_bin(number, 100 - value, kind="good")), Sample(a_bin(number, value, kind="bad"))]
         messages.append(progress(number + 1))
     found = run(rule, messages)
     by_hand = [_burn(failing, number) for number in range(len(failing))]
-    first = next(number for number, burn in enumerate(by_hand) if burn >= 10)
-    last = next(number for number, burn in enumerate(by_hand) if number > first and burn < 10)
-    assert incidents(found) == [(first, last, pytest.approx(by_hand[first]))]
+    first = next(number for number, burn in enumerate(by_hand) if burn >= 9.5)
+    last = next(number for number, burn in enumerate(by_hand) if number > first and burn < 9.5)
+    assert [(begins, ends) for begins, ends, _ in incidents(found)] == [(first, last)]
+    assert found[0].value == pytest.approx(by_hand[first])
 
 
 def _burn(failing: list[int], number: int) -> float:

@@ -82,7 +82,7 @@ def test_exactly_the_expected_alerts_come_and_go(seed: int) -> None:
     assert [code for code, *_ in wanted] == [str(RISEN)], "the scenario itself"
     alerts = Engine(parse(RULES, "scenario").rules).evaluate(State(), messages(counts))[1]
     assert [alert.status for alert in alerts] == ["firing", "resolved"]
-    for (code, begin, end, first, last) in wanted:
+    for code, begin, end, first, last in wanted:
         assert_alert(alerts[0], code, begin, first)
         assert_alert(alerts[1], code, begin, last, end)
 

@@ -1,5 +1,6 @@
 """Unit tests of rules in YAML: the notation, what a failure says, and that the shipped ones hold and can fail."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_notation_is_that_of_promtool(text: str, wanted: list[float | None])
 
 @pytest.mark.parametrize("text", ["x3", "1+2", "one", "1x-1", "5x99999999"])
 def test_what_is_no_series_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ValueError, match=re.escape(text)):
         expand(text)
 
 
@@ -50,8 +51,8 @@ def test_the_shipped_rules_pass_their_tests() -> None:
     [
         ("direction: drop", "direction: spike"),
         ("min_deviation: 20", "min_deviation: 1"),
-        ("for: 10m\n    severity: critical\n    runbook: No tag", "for: 9m\n    severity: critical\n    runbook: No tag"),
-        ("by: [host]", "by: [host, metric]"),
+        ("for: 10m", "for: 9m"),
+        ("by: [host]", "by: []"),
         ("threshold: 1.25", "threshold: 1.35"),
         ("keep_firing_for: 30s", "keep_firing_for: 20s"),
         ("recovery: 85", "recovery: 89"),
@@ -75,7 +76,7 @@ def test_a_failure_says_what_is_firing(tmp_path: Path) -> None:
 rules: r.yml
 tests:
   - name: one
-    series: [{metric: m, labels: {a: b}, values: 5}]
+    series: [{metric: m, labels: {a: b}, values: "5"}]
     alerts:
       - {at: 1m, rule: r, firing: [{value: 6}]}
       - {at: 1m, rule: r}

@@ -1,6 +1,7 @@
 """How fast an error budget is used up: the share of bad events over that which the objective allows.
 
-Multiwindow, multi-burn-rate alerts, from Google's SRE workbook, chapter 5 (https://sre.google/workbook/alerting-on-slos/).
+Multiwindow, multi-burn-rate alerts, from Google's SRE workbook, chapter 5:
+https://sre.google/workbook/alerting-on-slos/
 """
 
 from collections.abc import Mapping, Sequence
