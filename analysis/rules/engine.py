@@ -103,9 +103,8 @@ def _put(plan: Plan, tracks: dict[str, Track], lane: LaneState, hit: Hit, sample
         return
     track = tracks.get(hit.group)
     if track is None:
-        track = tracks[hit.group] = Track(dict(hit.labels), lane_of_bin(sample.bin)[0], max(at, judged), at)
-    elif at >= judged:
-        track.first = min(track.first, at)
+        track = tracks[hit.group] = Track(dict(hit.labels), lane_of_bin(sample.bin)[0], at, at)
+    track.first = min(track.first, at)
     track.seen = max(track.seen, at)
     parts = track.window.setdefault(at, {})
     part = f"{hit.part}.{(start - at) // sample.bin.resolution}"

@@ -21,7 +21,7 @@ class Track(Struct, array_like=True):
 
     labels: dict[str, str]
     stream: str  # whose progress closes its bins
-    first: int  # the first bin that is judged
+    first: int  # the first bin that is known
     seen: int  # the newest bin with data
     window: dict[int, dict[str, Part]] = {}
     bad: int = 0

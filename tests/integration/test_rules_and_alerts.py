@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
@@ -181,9 +182,9 @@ def test_rules_are_tried_on_the_archive(own: Settings, clickhouse: RealPart, tmp
     rows = []
     for minute in range(10):
         for number in range(12 if minute == 4 else 5):
-            time = (begin + minute * 60_000 + number) / 1000
+            time = datetime.fromtimestamp((begin + minute * 60_000) / 1000, timezone.utc)
             place = [str(uuid.UUID(int=7)), 0, minute * 100 + number, 0]
-            rows.append([time, "c", "PL", "PC", "BUY", "o", "b", "k", 3, *place, begin / 1000])
+            rows.append([time, "c", "PL", "PC", "BUY", "o", "b", "k", 3, *place, time])
     with store.connect(own) as client:
         client.insert("user_tags", rows, column_names=names)
     file = tmp_path / "mine.yml"

@@ -87,7 +87,13 @@ def test_what_is_wrong_is_named(wrong: Wrong) -> None:
 
 
 def test_all_that_is_wrong_is_listed_at_once() -> None:
-    bad: list[Any] = [rule_of("threshold", above=None), {"kind": "blind"}, rule_of("blind"), rule_of("blind"), "no rule"]
+    bad: list[Any] = [
+        rule_of("threshold", above=None),
+        {"kind": "blind"},
+        rule_of("blind"),
+        rule_of("blind"),
+        "no rule",
+    ]
     with pytest.raises(RulesError) as raised:
         parse(text_of(*bad, monitor=[{}], groups=[]), "mine.yml")
     lines = str(raised.value).splitlines()
