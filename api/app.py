@@ -7,7 +7,8 @@ from typing import Final
 
 import structlog
 
-from api import metrics, signals
+from api import alert_stream, metrics, signals
+from api.alert_stream import AlertStream
 from api.asgi import (
     JSON,
     ClientGone,
@@ -31,6 +32,7 @@ from api.problems import Problem
 from api.profiles import ProfileHandler
 from api.router import PROFILES, Route, Router
 from api.services import Services, wall_clock
+from api.streams import OpenFeed, send_feed
 from api.wsgi import BoundedWsgi
 from contracts.settings import Settings
 
@@ -55,6 +57,9 @@ class App:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
+        if scope["path"] in self._streams and scope["method"] == "GET":
+            await self._stream(scope, receive, send)
+            return
         route = self._router.find(scope)
         if route is None:
             name, status = await self._flask(scope, receive, send)
@@ -79,6 +84,18 @@ class App:
             log.error("request failed", route=route.name, exc_info=error)
             return problem_response(Problem(500, "internal", "the request failed; the log of the API says why"))
 
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Counted when it ends; how long it took says nothing."""
+        try:
+            self._auth.check(scope)
+            feed = await self._streams[scope["path"]](scope)
+        except Problem as problem:
+            await send_response(send, problem_response(problem))
+            metrics.REQUESTS.labels(scope["path"], problem.status).inc()
+            return
+        await send_feed(feed, receive, send)
+        metrics.REQUESTS.labels(scope["path"], 200).inc()
+
     async def _flask(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
         """The Flask app's answer goes out as it comes; only its status is looked at."""
         status = 0
@@ -102,9 +119,9 @@ class App:
         await receive()
         loop = asyncio.get_running_loop()
         services = Services.open(self._settings, loop)
-        loop.add_signal_handler(signals.DRAIN, services.drain)
         self.start(services)
         await self._statsd.start()
+        loop.add_signal_handler(signals.DRAIN, self._drain)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()
@@ -130,6 +147,8 @@ class App:
                 Route("/healthz", {"GET": _healthy}),
             ]
         )
+        self._alerts = AlertStream(self._settings)
+        self._streams: dict[str, OpenFeed] = {alert_stream.PATH: self._alerts}
         log.info("api started", partitions=services.collector.partitions)
 
     def served(self) -> set[tuple[str, str]]:
@@ -141,10 +160,17 @@ class App:
         cold = {(method, re.sub("<.*?>", "{}", rule.rule)) for rule in rules for method in rule.methods or ()}
         return hot | {(method, path) for method, path in cold if method not in ("HEAD", "OPTIONS")}
 
+    def _drain(self) -> None:
+        """Called when the process was told to end, while requests are still in flight."""
+        self._alerts.end()
+        if self._services is not None:
+            self._services.drain()
+
     async def stop(self) -> None:
         """After the last request."""
         if self._services is not None:
             await self._statsd.close()
+            self._alerts.close()
             await self._services.close()
         log.info("api stopped")
 

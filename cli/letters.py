@@ -2,13 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Final
-from uuid import uuid4
 
 import click
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from contracts.codec import Record, decode
 from contracts.dead_letters import DeadLetter
@@ -16,39 +13,18 @@ from contracts.dead_letters import decode as read_letter
 from contracts.events import tags_of
 from contracts.settings import Settings
 from contracts.tags import encode_tag
-
-CALL_SECONDS: Final = 10.0
+from infra import topic_records
 
 
 def read(settings: Settings) -> Iterator[DeadLetter]:
     """All that the topic holds now of committed transactions; ClickException when the broker does not tell."""
     try:
-        yield from _read(settings)
+        for message in topic_records.held(settings, settings.topics.dead_letters):
+            yield read_letter(message.value() or b"")
     except KafkaException as error:
         raise click.ClickException(
             f"the broker at {settings.bootstrap_servers} does not show dead letters: {error}; see `tidewatch status`"
         ) from None
-
-
-def _read(settings: Settings) -> Iterator[DeadLetter]:
-    # A group is demanded, and nothing is committed under it.
-    options = {"group.id": f"tidewatch-replay-{uuid4()}", "enable.auto.commit": False, "log_level": 0}
-    options |= {"isolation.level": "read_committed", "enable.partition.eof": True}
-    topic = settings.topics.dead_letters
-    with closing(Consumer({**settings.kafka_client, **options})) as consumer:
-        consumer.list_topics(topic.name, timeout=CALL_SECONDS)  # a broker that is away is an error, not an empty topic
-        left = topic.partitions
-        consumer.assign([TopicPartition(topic.name, number, OFFSET_BEGINNING) for number in range(left)])
-        while left:
-            message = consumer.poll(CALL_SECONDS)
-            if message is None:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "it says no more"))
-            if (error := message.error()) is None:
-                yield read_letter(message.value() or b"")
-            elif error.code() == KafkaError._PARTITION_EOF:
-                left -= 1
-            else:
-                raise KafkaException(error)
 
 
 def lines_of(letter: DeadLetter) -> list[bytes]:

@@ -13,11 +13,12 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the broker.")
 def command(timeout: float) -> None:
-    """Create missing Kafka topics and apply new ClickHouse migrations, each once.
+    """Create missing Kafka topics and apply new ClickHouse migrations, each once; begin with the shipped rules.
 
     `tidewatch up` does this by itself; this is for clusters that are not embedded. Existing topics and applied
     migrations are left as they are.
     """
+    from cli import rule_topic
     from contracts.settings import load
     from infra import topics
     from stores import migrations
@@ -25,6 +26,7 @@ def command(timeout: float) -> None:
     settings = load()
     for name, identity in topics.ensure(settings, timeout).items():
         click.echo(f"topic {name} {identity}")
+    rule_topic.ship(settings)
     applied = migrations.apply(settings)
     for name in applied:
         click.echo(f"applied {name}")

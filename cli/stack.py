@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from cli import rule_topic
 from cli.keep_jobs import KeepJobs
 from cli.keep_log import KeepLog
 from contracts.settings import Settings
@@ -61,6 +62,7 @@ def _steps(settings: Settings) -> list[Step]:
     jobs = KeepJobs(settings, submits="flink" in settings.embedded)
     return [
         Step("topics", lambda: topics.ensure(settings, TOPICS_SECONDS), (Kafka.name,), TOPICS_EVERY),
+        Step("rules", lambda: rule_topic.ship(settings), ("topics",)),
         Step("migrations", lambda: migrations.apply(settings), (ClickHouse.name,)),
         Step("profiles", _profiles(settings)),
         Step("log", KeepLog(settings), (JobManager.name, "topics", "migrations"), LOG_EVERY),

@@ -6,6 +6,7 @@ from typing import Final
 USER_TAGS: Final = "user-tags"
 POINTS: Final = "points"
 SERIES: Final = "series"
+RULES: Final = "rules"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 

@@ -50,6 +50,8 @@ class Topics(Section):
     user_tags: Topic = Topic(name=names.USER_TAGS)
     points: Topic = Topic(name=names.POINTS, live=True)
     series: Topic = Topic(name=names.SERIES)
+    rules: Topic = Topic(name=names.RULES, partitions=1)
+    alerts: Topic = Topic(name=names.ALERTS, partitions=1)
     dead_letters: Topic = Topic(name=names.DEAD_LETTERS, partitions=1)
 
 
