@@ -56,7 +56,7 @@ def topic_ids(settings: Settings) -> dict[str, str]:
 
 def _topics(settings: Settings) -> list[Topic]:
     topics = settings.topics
-    return [topics.user_tags, topics.series, topics.dead_letters]
+    return [topics.user_tags, topics.series, topics.alerts, topics.dead_letters]
 
 
 def _admin(settings: Settings) -> AdminClient:
