@@ -1,4 +1,4 @@
-"""The canary: a message that goes the way of all alerts every few minutes. When it does not arrive, alerts do not either."""
+"""The canary: a message that goes the way of all alerts. When it does not arrive, alerts do not either."""
 
 from typing import Final, Literal
 
@@ -17,7 +17,7 @@ State = Literal["well", "broken"]
 
 
 class Canary:
-    """Sends them, unless the settings leave that to a rule, and notices when none arrives. Times in epoch milliseconds."""
+    """Sends them, unless the settings leave that to a rule, and notices when none arrives. Times: epoch ms."""
 
     def __init__(self, settings: Settings, now: int) -> None:
         own = settings.alerts
@@ -83,7 +83,9 @@ class Canary:
 def dead_man(state: State, broken: Alert | None, now: int) -> list[Alert]:
     """What is to be recorded of a way that turned so; `broken` is the alert about it that is open."""
     if state == "broken" and broken is None:
-        summary = "Alerts do not arrive: the canary is overdue. Look at Kafka, at Flink's jobs, and at the alert service."
+        summary = (
+            "Alerts do not arrive: the canary is overdue. Look at Kafka, at Flink's jobs, and at the alert service."
+        )
         return [Alert(alert_id(DEAD_MAN_RULE, {}, now), DEAD_MAN_RULE, "blind", {}, "critical", "firing", now, summary)]
     if state == "well" and broken is not None:
         return [msgspec.structs.replace(broken, status="resolved", ends_at=now)]

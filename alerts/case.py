@@ -1,15 +1,12 @@
 """An incident with all that the stages know of it, and when they want to look again."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from alerts.config import Config
 from contracts.alert_matchers import matchable
 from contracts.alerts import SEVERITIES, Alert
 from stores.alert_incidents import Acknowledgement, Incident, Routed
 from stores.alert_silences import Silence
-
-HISTORY: Final = "it was over before the first start"
 
 
 @dataclass
@@ -61,4 +58,5 @@ class Look:
 
 def worse(one: str, other: str | None) -> bool:
     """Whether the severity `one` is worse than `other`."""
-    return other is not None and SEVERITIES.index(one) < SEVERITIES.index(other)  # type: ignore[arg-type]  # from a column of text
+    order: list[str] = list(SEVERITIES)
+    return other is not None and order.index(one) < order.index(other)

@@ -58,7 +58,7 @@ class Route(Section):
 
 
 class Inhibition(Section):
-    """While an alert that fulfils `source` fires, those of `target` that equal it in the labels `equal` are not told."""
+    """While an alert that fulfils `source` fires, those of `target` with equal labels `equal` are not told."""
 
     source: list[MatcherText] = Field(min_length=1)
     target: list[MatcherText] = Field(min_length=1)
@@ -96,7 +96,7 @@ class Override(Section):
 
 
 class Schedule(Section):
-    """`people` take turns of `days`, the first from `starts` on; the change is at that time of day, by the local clock."""
+    """`people` take turns of `days`, the first from `starts` on; by the local clock, at that time of day."""
 
     time_zone: Zone
     people: list[str] = Field(min_length=1)

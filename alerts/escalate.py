@@ -7,7 +7,7 @@ from alerts.oncall import reached
 
 
 def climb(cases: list[Case], look: Look) -> list[Notice]:
-    """The steps whose time has come, at most one a case: after a silence the steps that fell into it do not come at once."""
+    """The steps whose time has come, at most one a case: those that fell into a silence do not come all at once."""
     notices = []
     for case in cases:
         escalation = _escalation(case, look)
@@ -33,7 +33,6 @@ def _step(case: Case, escalation: Escalation, look: Look) -> list[Notice]:
         look.again(at)
         return []
     incident.step, incident.step_at = number + 1, look.now
-    look.again(look.now + 1)  # the next step may be due, too
     names = escalation.steps[number % len(escalation.steps)].notify
     return [Notice(case, "escalated", f"step-{number}", reached(look.config, names, look.now), {})]
 

@@ -13,7 +13,7 @@ from alerts import metrics
 from contracts.alerts import Alert, decode
 from contracts.settings import Settings
 
-CALL_SECONDS: Final = 5.0
+CALL_SECONDS: Final = 1.0  # at most, of a call that holds up the service: its lease must not run out meanwhile
 ASK_SECONDS: Final = 2.0  # between attempts to find the topic
 MOST: Final = 500  # messages a turn
 
@@ -30,7 +30,7 @@ class Read(NamedTuple):
 
 
 class Feed:
-    """`seek` once, then `poll` again and again, from one thread. A broker that is away is waited for; `reason` says so."""
+    """`find` and `seek`, then `poll` again and again, from one thread. `reason` says what is wrong, if anything."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -69,13 +69,16 @@ class Feed:
         self.reason = None
 
     def poll(self, timeout: float) -> Read | None:
-        """What came within `timeout` seconds; None when nothing did. A record that cannot be read is counted, told of in
-        the log, and passed over."""
-        messages = []
+        """What came within `timeout` seconds; None when nothing did.
+
+        A record that cannot be read is counted, told of in the log, and passed over.
+        """
+        messages: list[Alert] = []
         moved: dict[int, int] = {}
         for record in self._consumer.consume(MOST, timeout):
             self._take(record, messages, moved)
         self._next |= moved
+        self._ask()
         if self._first is not None:
             return self._first_read(messages)
         return Read(messages, moved) if moved else None
@@ -119,6 +122,16 @@ class Feed:
             return None
         gathered, self._first, self._gathered = self._gathered, None, []
         return Read(gathered, dict(self._next), first=True)
+
+    def _ask(self) -> None:
+        """Whether a broker that was away is back: without new messages nothing else would tell."""
+        if self.reason is not None and self.topic_id is not None and time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + ASK_SECONDS
+            try:
+                self._consumer.list_topics(self._topic, timeout=CALL_SECONDS)
+                self.reason = None
+            except KafkaException as error:
+                self.reason = error.args[0].str()
 
     def _end(self, partition: int) -> int:
         _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=CALL_SECONDS)

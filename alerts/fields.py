@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator, PlainValidator, SecretStr
 
 from contracts.alert_matchers import Matcher, parse
 
@@ -49,6 +49,8 @@ def _local(value: Any) -> datetime:
 
 def _secret(value: Any) -> SecretStr:
     """`${NAME}` stands for an environment variable, which must be set."""
+    if isinstance(value, SecretStr):
+        return value
     if not isinstance(value, str):
         raise ValueError("must be text")
     missing = [name for name in _VARIABLE.findall(value) if name not in os.environ]
@@ -65,6 +67,6 @@ def _matcher(value: Any) -> Matcher:
 
 Duration = Annotated[int, BeforeValidator(milliseconds)]
 LocalTime = Annotated[datetime, BeforeValidator(_local)]
-MatcherText = Annotated[Matcher, BeforeValidator(_matcher)]
+MatcherText = Annotated[Matcher, PlainValidator(_matcher)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]

@@ -36,6 +36,6 @@ def note(case: Case, flapping: Flapping) -> list[str]:
     if case.incident.episode is None:
         return []
     return [
-        f"It flaps: it began {flapping.incidents} times or more within {duration_text(flapping.within)}. What follows is "
-        f"not told; its end is, once it has been quiet for {duration_text(flapping.quiet)}."
+        f"It flaps: it began {flapping.incidents} times or more within {duration_text(flapping.within)}. "
+        f"What follows is not told; its end is, once it has been quiet for {duration_text(flapping.quiet)}."
     ]

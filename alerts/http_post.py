@@ -26,8 +26,8 @@ def post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> Outc
     """Sends `body`; only http and https. The address is not in the outcome, as it may hold a secret."""
     if not url.startswith(("http://", "https://")):
         return Outcome("refused", "the address is neither http nor https")
-    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310  # checked above
     try:
+        request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310  # checked above
         with _OPENER.open(request, timeout=timeout):
             return SENT
     except urllib.error.HTTPError as error:

@@ -6,8 +6,11 @@ from contracts.alert_matchers import all_hold
 
 
 def mute(cases: list[Case], look: Look) -> None:
-    """Marks those that another alert inhibits. One that is cause and consequence at once inhibits others, not itself, and
-    is not inhibited by its like; a silenced cause inhibits all the same."""
+    """Marks those that another alert inhibits.
+
+    One that is cause and consequence at once inhibits others, not itself, and is not inhibited by its like. A silenced
+    cause inhibits all the same.
+    """
     for inhibition in look.config.inhibitions:
         causes = [case for case in cases if case.incident.firing and all_hold(inhibition.source, case.labels)]
         for case in cases:

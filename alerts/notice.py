@@ -7,8 +7,11 @@ from alerts.message import Event
 
 
 class Notice(NamedTuple):
-    """One change of a case for some receivers. `suffix` makes its key: the same change has the same, however often it is
-    decided. `group`: the labels of the group that it goes out with."""
+    """One change of a case for some receivers.
+
+    `suffix` makes its key: the same change has the same, however often it is decided. `group`: the labels of the group
+    that it goes out with.
+    """
 
     case: Case
     event: Event

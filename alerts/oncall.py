@@ -1,4 +1,4 @@
-"""Who is on call: rotations that change by the local clock, also over the days on which it is put forward or back. Pure.
+"""Who is on call: rotations that change by the local clock, also when it is put forward or back. Pure.
 
 All times are epoch milliseconds.
 """

@@ -13,8 +13,11 @@ from stores import alert_incidents, alert_outbox
 from stores.alert_outbox import Letter
 
 
-def enqueue(connection: Connection, notices: list[Notice], look: Look) -> None:
-    """Adds a letter for each receiver of each notice, unless it has one by the same key; and says so in the history."""
+def enqueue(connection: Connection, notices: list[Notice], look: Look) -> int:
+    """Adds a letter for each receiver of each notice, unless it has one by the same key; and says so in the history.
+
+    Returns how many notices there were, also of those that nobody receives.
+    """
     letters = []
     for notice in notices:
         receivers = [name for name in notice.receivers if _wants(notice, name, look)]
@@ -26,6 +29,7 @@ def enqueue(connection: Connection, notices: list[Notice], look: Look) -> None:
     alert_outbox.add(connection, fresh, look.now)
     for (incident, event), names in _by_change(fresh).items():
         alert_incidents.note(connection, incident, look.now, "told", f"{event}: {', '.join(names)}")
+    return len(notices)
 
 
 def _message(notice: Notice, look: Look) -> Message:

@@ -1,20 +1,23 @@
 """Messages of the topic become incidents: the same one twice, or an old one late, changes nothing.
 
-An incident goes from firing to resolved and never back; its severity only gets worse. Nothing here goes by the clock: as
-long as no message says that it is over, it is not, whatever is missing.
+An incident goes from firing to resolved and never back; its severity only gets worse. Nothing here goes by the clock:
+as long as no message says that it is over, it is not, whatever is missing.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection
 
 from alerts import flap
-from alerts.case import HISTORY, worse
+from alerts.case import worse
 from alerts.config import Flapping
 from contracts.alerts import Alert
 from stores import alert_incidents
 from stores.alert_incidents import Incident
+
+UNHEARD: Final = "its end was the first that was heard of it"
 
 
 def record(connection: Connection, messages: Iterable[Alert], flapping: Flapping, now: int) -> int:
@@ -31,18 +34,13 @@ def record(connection: Connection, messages: Iterable[Alert], flapping: Flapping
     return changed
 
 
-def record_history(connection: Connection, messages: Iterable[Alert], flapping: Flapping, now: int) -> int:
+def record_first(connection: Connection, messages: Iterable[Alert], flapping: Flapping, now: int) -> int:
     """Of a topic that is read for the first time, all at once: what is over already is kept, and told to nobody."""
     newest: dict[str, Alert] = {}
     for message in messages:
         if message.id not in newest or newest[message.id].status == "firing":
             newest[message.id] = message
-    over = [message for message in newest.values() if message.status == "resolved"]
-    for message in over:
-        if not alert_incidents.find(connection, [message.id]):
-            alert_incidents.save(connection, [Incident(message.id, message, now, now, now, done=True)])
-            alert_incidents.note(connection, message.id, now, "not told", HISTORY)
-    return record(connection, (message for message in newest.values() if message.status == "firing"), flapping, now)
+    return record(connection, newest.values(), flapping, now)
 
 
 def _known(connection: Connection, message: Alert) -> Incident | None:
@@ -68,16 +66,17 @@ def _split(connection: Connection, over: Alert, flapping: Flapping, now: int) ->
 
 
 def _open(connection: Connection, message: Alert, flapping: Flapping, now: int) -> bool:
-    """A new incident; its end may be the first that is heard of it."""
-    since = message.starts_at - flapping.within + 1
-    earlier = alert_incidents.of_fingerprint(connection, message.fingerprint, since)
-    episode = flap.episode(message, earlier, flapping)
-    over = now if message.status == "resolved" else None
-    incident = Incident(message.id, message, opened_at=now, changed_at=now, resolved_at=over, episode=episode)
+    """A new incident. One whose end is the first that is heard of it is kept, and told to nobody."""
+    incident = Incident(message.id, message, opened_at=now, changed_at=now)
+    if message.status == "resolved":
+        incident.resolved_at, incident.done = now, True
+        alert_incidents.note(connection, message.id, now, "not told", UNHEARD)
+    else:
+        since = message.starts_at - flapping.within + 1
+        earlier = alert_incidents.of_fingerprint(connection, message.fingerprint, since)
+        incident.episode = flap.episode(message, earlier, flapping)
+        alert_incidents.note(connection, message.id, now, "firing", message.summary)
     alert_incidents.save(connection, [incident])
-    alert_incidents.note(connection, message.id, now, "firing", message.summary)
-    if over is not None:
-        alert_incidents.note(connection, message.id, now, "resolved")
     return True
 
 

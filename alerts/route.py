@@ -11,7 +11,7 @@ EACH_BY_ITSELF = "..."
 
 
 def assign(cases: list[Case], look: Look) -> None:
-    """Notes the routes of new incidents. They keep them, also when the file of routes changes, as long as it has them."""
+    """Notes the routes of new incidents. They keep them as long as the file of routes has them."""
     known = {route.name for route in look.config.routes}
     for case in cases:
         if not known & set(case.routed):

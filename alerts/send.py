@@ -14,7 +14,9 @@ from sqlalchemy import Connection
 from alerts import message as messages
 from alerts import metrics
 from alerts.config import Config
+from alerts.message import Message
 from alerts.receiver import Outcome, Receiver
+from contracts.alerts import Alert, alert_id
 from stores import alert_incidents, alert_lease, alert_outbox
 from stores.alert_outbox import Sending
 from stores.alerts import AlertStore
@@ -28,8 +30,10 @@ Clock = Callable[[], int]  # epoch milliseconds
 
 
 class Sender:
-    """`turn` starts what is due and returns at once. `timeout` in seconds, of one attempt; after `give_up` milliseconds of
-    attempts a letter is failed."""
+    """`turn` starts what is due and returns at once.
+
+    `timeout` in seconds, of one attempt; after `give_up` milliseconds of attempts a letter is failed.
+    """
 
     def __init__(self, store: AlertStore, clock: Clock, threads: int, timeout: float, give_up: int) -> None:
         self._store, self._clock, self._timeout, self._give_up = store, clock, timeout, give_up
@@ -72,7 +76,7 @@ class Sender:
             return Outcome("refused", f"no receiver is called {name}")
         with metrics.SEND_SECONDS.labels(name).time():
             try:
-                return receiver.send([messages.decode(sending.letter.payload) for sending in batch], self._timeout)
+                return receiver.send([_message(sending) for sending in batch], self._timeout)
             except Exception as error:  # noqa: BLE001  # a defect of one kind must not stop the others
                 return Outcome("retry", f"{type(error).__name__} in the notifier")  # its text may hold an address
 
@@ -96,6 +100,17 @@ class Sender:
         if outcome.state != "sent":
             said = {"receiver": name, "letters": len(batch), "attempt": first.attempts + 1, "reason": outcome.detail}
             (log.error if gives_up else log.warning)("not sent for good" if gives_up else "not sent", **said)
+
+
+def _message(sending: Sending) -> Message:
+    """What was written; a test, which another process asked for, is made here."""
+    letter = sending.letter
+    if letter.event != "test":
+        return messages.decode(letter.payload)
+    at = sending.created_at
+    summary = "This is a test of this receiver. Nothing is wrong, and nothing is to be done."
+    alert = Alert(alert_id("test", {}, at), "test", "external", {}, "info", "firing", at, summary)
+    return Message(letter.key, alert.id, "test", alert, at)
 
 
 def _tell_failed(connection: Connection, sending: Sending, now: int, outcome: Outcome) -> None:

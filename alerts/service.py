@@ -12,7 +12,7 @@ from alerts.canary import DEAD_MAN, Canary, dead_man
 from alerts.config import Config
 from alerts.feed import Feed, Read
 from alerts.heartbeat import Heartbeat
-from alerts.record import record, record_history
+from alerts.record import record, record_first
 from alerts.routes_file import RoutesFile
 from alerts.send import Sender
 from contracts.settings import Settings
@@ -155,7 +155,7 @@ class Service:
         messages = [message for message in read.messages if not self._canary.takes(message, now)]
         with self._store.writing() as connection:
             alert_lease.demand(connection, token)
-            applied = (record_history if read.first else record)(connection, messages, config.flapping, now)
+            applied = (record_first if read.first else record)(connection, messages, config.flapping, now)
             alert_lease.save_offsets(connection, self._feed.topic_id or "", read.next_offsets)
         if applied:
             self._look_at = 0

@@ -6,8 +6,11 @@ from alerts.notice import Notice
 
 
 def close(cases: list[Case], look: Look, told: dict[str, list[str]]) -> list[Notice]:
-    """Closes what is over and told, or will never be told. All who were told of it hear that it is over, those of former
-    routes and of the escalation too. `told`: the receivers by incident."""
+    """Closes what is over and told, or will never be told.
+
+    All who were told of it hear that it is over, those of former routes and of the escalation too. `told`: the
+    receivers by incident.
+    """
     standing = {case.incident.id for case in cases if case.lasts}
     notices = []
     for case in cases:

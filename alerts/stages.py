@@ -1,7 +1,5 @@
 """One look at all live incidents: from what is known of them to what goes out. Reads top to bottom, a stage a line."""
 
-from collections.abc import Iterable
-
 from sqlalchemy import Connection
 
 from alerts import escalate, flap, group, inhibit, outbox, route, settle, silence
@@ -22,11 +20,13 @@ def run(connection: Connection, config: Config, now: int) -> int | None:
     silence.mute(cases, look)
     inhibit.mute(cases, look)
     flap.hold(cases, look)
-    outbox.enqueue(connection, group.flush(cases, look), look)
-    outbox.enqueue(connection, escalate.climb(cases, look), look)
-    told = alert_outbox.told(connection, _ids(cases))
-    outbox.enqueue(connection, escalate.acknowledged(cases, told), look)
-    outbox.enqueue(connection, settle.close(cases, look, told), look)
+    notices = outbox.enqueue(connection, group.flush(cases, look), look)
+    notices += outbox.enqueue(connection, escalate.climb(cases, look), look)
+    told = alert_outbox.told(connection, [case.incident.id for case in cases])
+    notices += outbox.enqueue(connection, escalate.acknowledged(cases, told), look)
+    notices += outbox.enqueue(connection, settle.close(cases, look, told), look)
+    if notices:
+        look.again(now + 1)  # what was told may have something follow, such as a reminder
     _save(connection, cases, look)
     return look.next
 
@@ -46,7 +46,3 @@ def _save(connection: Connection, cases: list[Case], look: Look) -> None:
     for case in cases:
         if case.incident.done and not case.told:
             alert_incidents.note(connection, case.incident.id, look.now, "not told", settle.reason(case, look))
-
-
-def _ids(cases: Iterable[Case]) -> list[str]:
-    return [case.incident.id for case in cases]

@@ -1,4 +1,4 @@
-"""Matchers over the labels of an alert, as Alertmanager has them: silences, routes and inhibitions choose by these. Pure."""
+"""Matchers over the labels of an alert, as Alertmanager has them: silences and routes choose by these. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from contracts.alerts import Alert
 
-_TEXT: Final = re.compile(r'\s*([A-Za-z_][\w.-]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|(.*?))\s*', re.DOTALL)
+_TEXT: Final = re.compile(r'\s*([A-Za-z_][\w.-]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^"]*?))\s*', re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 

@@ -1,6 +1,6 @@
 """Incidents, what happened to them, and how far people were told."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 from contracts import alerts
 from contracts.alerts import Alert
 from stores.alert_tables import ACKNOWLEDGEMENTS, ALIASES, CHANGES, INCIDENTS, OUTBOX, ROUTED
-from stores.alerts import insert_new
+from stores.alerts import insert_new, touch
 
 
 @dataclass
@@ -120,7 +120,9 @@ def save(connection: Connection, incidents: Iterable[Incident]) -> None:
     rows = [_row(incident) for incident in incidents]
     if not rows:
         return
-    known = set(connection.execute(select(INCIDENTS.c.id).where(INCIDENTS.c.id.in_([row["id"] for row in rows]))).scalars())
+    known = set(
+        connection.execute(select(INCIDENTS.c.id).where(INCIDENTS.c.id.in_([row["id"] for row in rows]))).scalars()
+    )
     new = [row for row in rows if row["id"] not in known]
     old = [{**row, "key": row["id"]} for row in rows if row["id"] in known]
     if new:
@@ -171,12 +173,12 @@ def save_routed(connection: Connection, rows: Iterable[Routed]) -> None:
 
 
 def acknowledge(connection: Connection, incident: str, who: Acknowledgement) -> Acknowledgement:
-    """Takes it for `who`, unless somebody has before: whose it is now."""
+    """Takes it for `who`, unless somebody has before: whose it is now. The service tells of it at once."""
     row = {"incident": incident, **who._asdict()}
-    before = acknowledgements(connection, [incident])
-    if not before:
+    if not acknowledgements(connection, [incident]):
         insert_new(connection, ACKNOWLEDGEMENTS, [row])
         note(connection, incident, who.at, "acknowledged", f"by {who.by}{': ' if who.comment else ''}{who.comment}")
+        touch(connection)
     return acknowledgements(connection, [incident])[incident]
 
 
@@ -209,6 +211,6 @@ def _row(incident: Incident) -> dict[str, Any]:
 
 
 def _incident(row: Row[Any]) -> Incident:
-    values: Mapping[str, Any] = row._mapping
+    values = row._asdict()
     kept = {name: values[name] for name in Incident.__dataclass_fields__ if name != "alert"}
     return Incident(alert=alerts.decode(row.alert.encode()), **kept)

@@ -17,14 +17,14 @@ class LeaseLost(Exception):
 def take(connection: Connection, holder: str, now: int, milliseconds: int) -> int | None:
     """Takes or renews the lease for so long; the holder's token, None while another holds it.
 
-    The token goes up whenever the lease changes hands, or had run out before it was renewed.
+    The token goes up whenever the lease changes hands. A holder that renews late keeps it: nobody has wanted it.
     """
     insert_new(connection, LEASE, [{"name": _NAME, "holder": "", "token": 0, "expires_at": 0}])
     held = connection.execute(select(LEASE).where(LEASE.c.name == _NAME).with_for_update()).one()
     ours = held.holder == holder
     if not ours and held.expires_at > now:
         return None
-    token: int = held.token + (0 if ours and held.expires_at > now else 1)
+    token: int = held.token if ours else held.token + 1
     values = {"holder": holder, "token": token, "expires_at": now + milliseconds}
     connection.execute(update(LEASE).where(LEASE.c.name == _NAME).values(**values))
     return token

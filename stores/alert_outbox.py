@@ -12,7 +12,10 @@ State = Literal["pending", "sent", "failed"]
 
 
 class Letter(NamedTuple):
-    """What goes to a receiver. `key` names the change; a receiver gets each key once, whoever adds it how often."""
+    """What goes to a receiver. `key` names the change; a receiver gets each key once, whoever adds it how often.
+
+    `payload` is what the alert service wrote; empty for the event `test`, which is about no incident.
+    """
 
     key: str
     receiver: str
@@ -52,7 +55,8 @@ def request(connection: Connection, letter: Letter, now: int) -> int:
     add(connection, [letter], now)
     touch(connection)
     place = (OUTBOX.c.key == letter.key) & (OUTBOX.c.receiver == letter.receiver)
-    return connection.execute(select(OUTBOX.c.number).where(place)).scalar_one()
+    number: int = connection.execute(select(OUTBOX.c.number).where(place)).scalar_one()
+    return number
 
 
 def due(connection: Connection, now: int) -> list[Sending]:

@@ -73,7 +73,8 @@ def open_store(settings: Settings) -> AlertStore:
 
 def revision(connection: Connection) -> int:
     """Changes whenever another process has written what the service must look at."""
-    return connection.execute(select(REVISION.c.number)).scalar_one()
+    number: int = connection.execute(select(REVISION.c.number)).scalar_one()
+    return number
 
 
 def touch(connection: Connection) -> None:

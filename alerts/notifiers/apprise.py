@@ -20,8 +20,10 @@ _TYPES: Final = {"critical": "failure", "warning": "warning", "info": "info"}
 
 
 class Apprise(Receiver):
-    """`url` as apprise writes it, such as `mailto://…` or `slack://…`; it holds secrets. One a receiver, so that what one
-    address refuses is not sent to another again."""
+    """`url` as apprise writes it, such as `mailto://…` or `slack://…`; it holds secrets.
+
+    One a receiver, so that what one address refuses is not sent to another again.
+    """
 
     url: Secret
 

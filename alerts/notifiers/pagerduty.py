@@ -19,7 +19,7 @@ _LONGEST_SUMMARY: Final = 1024  # characters, by PagerDuty's documentation
 
 
 class PagerDuty(Receiver):
-    """`routing_key` is that of an integration of the kind Events API v2; `url` changes for another region, or a test."""
+    """`routing_key` is that of an integration "Events API v2"; `url` changes for another region, or a test."""
 
     one_by_one: ClassVar[bool] = True
     routing_key: Secret

@@ -1,8 +1,9 @@
 """A signed POST of JSON to any address.
 
-The body is `{"version": 1, "messages": […]}`, each message as in `alerts/message.py`; a copy has the same `key`. The header
-`X-Tidewatch-Signature` is `sha256=` and HMAC-SHA256, in hexadecimal digits, over the text of `X-Tidewatch-Timestamp` (epoch
-seconds), a full stop, and the body: who refuses old timestamps cannot be sent yesterday's alerts again.
+The body is `{"version": 1, "messages": […]}`, each message as in `alerts/message.py`; a copy has the same `key`. The
+header `X-Tidewatch-Signature` is `sha256=` and HMAC-SHA256, in hexadecimal digits, over the text of
+`X-Tidewatch-Timestamp` (epoch seconds), a full stop, and the body: who refuses old timestamps cannot be sent
+yesterday's alerts again.
 """
 
 import hashlib

@@ -15,7 +15,7 @@ from contracts.alerts import Alert, Severity, alert_id
 from stores import alert_incidents, alert_outbox, alert_silences
 from stores.alert_incidents import Acknowledgement, Change
 from stores.alert_silences import Silence
-from stores.alerts import AlertStore, touch
+from stores.alerts import AlertStore
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -72,7 +72,6 @@ class Desk:
     def acknowledge(self, alert: Alert, by: str = "ann") -> None:
         with self.store.writing() as connection:
             alert_incidents.acknowledge(connection, alert.id, Acknowledgement(by, self.now, ""))
-            touch(connection)
 
     def silence(self, *texts: str, minutes: int = 60) -> Silence:
         chosen = [matcher(text) for text in texts]
@@ -92,8 +91,11 @@ class Desk:
     def messages(self) -> list[Message]:
         """All that ever went out."""
         with self.store.reading() as connection:
-            rows = [row for alert in alert_incidents.listed(connection, alert_incidents.Filter(), 1000) for row in
-                    alert_outbox.of_incident(connection, alert.id)]
+            rows = [
+                row
+                for alert in alert_incidents.listed(connection, alert_incidents.Filter(), 1000)
+                for row in alert_outbox.of_incident(connection, alert.id)
+            ]
         return [messages.decode(row.letter.payload) for row in sorted(rows, key=lambda row: row.number)]
 
     def live(self) -> int:

@@ -47,7 +47,11 @@ def test_defaults_are_those_that_are_documented() -> None:
         ({"schedules": {"s": {"time_zone": "Mars", "people": ["x"], "starts": "2026-01-01"}}}, "no such time zone"),
         ({"escalations": {"e": {"steps": [{"after": "1m", "notify": ["x"]}]}}}, "escalation e: .* 'x' is not defined"),
         (
-            {"escalations": {"e": {"steps": [{"after": "1m", "notify": ["chat"]}, {"after": "0s", "notify": ["chat"]}]}}},
+            {
+                "escalations": {
+                    "e": {"steps": [{"after": "1m", "notify": ["chat"]}, {"after": "0s", "notify": ["chat"]}]}
+                }
+            },
             "must not go down",
         ),
         ({"receivers": {"chat": {"kind": "pagerduty", "routing_key": "${NOT_THERE}"}}}, "NOT_THERE is not set"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from alerts import notifiers
 from alerts.message import Event, Message, text
@@ -26,8 +26,9 @@ def server() -> Iterator[HttpReceiver]:
         yield receiver
 
 
-def message(event: Event = "firing", **labels: str) -> Message:
-    alert = firing(severity="critical", **labels)
+def message(event: Event = "firing", source: str = "", shop: str = "") -> Message:
+    labels = {name: value for name, value in (("source", source), ("shop", shop)) if value}
+    alert = msgspec.structs.replace(firing(severity="critical"), labels=labels)
     return Message(f"{alert.id}-{event}", alert.id, event, alert, START, {"rule": "errors"}, ["a note"])
 
 
@@ -69,7 +70,8 @@ def test_a_copy_has_the_same_key(server: HttpReceiver) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "action"), [("firing", "trigger"), ("escalated", "trigger"), ("acknowledged", "acknowledge"), ("resolved", "resolve")]
+    ("event", "action"),
+    [("firing", "trigger"), ("escalated", "trigger"), ("acknowledged", "acknowledge"), ("resolved", "resolve")],
 )
 def test_pagerduty_is_told_in_its_own_words(server: HttpReceiver, event: Event, action: str) -> None:
     told = message(event, source="shop")
@@ -78,12 +80,17 @@ def test_pagerduty_is_told_in_its_own_words(server: HttpReceiver, event: Event, 
     assert call.path == "/v2/enqueue"
     assert (call.json["event_action"], call.json["dedup_key"]) == (action, told.alert.id)
     payload = call.json["payload"]
-    assert (payload["severity"], payload["source"], payload["timestamp"]) == ("critical", "shop", "2026-01-05T08:00:00.000Z")
+    assert (payload["severity"], payload["source"], payload["timestamp"]) == (
+        "critical",
+        "shop",
+        "2026-01-05T08:00:00.000Z",
+    )
     assert payload["summary"] == "errors: errors is high"
 
 
 @pytest.mark.parametrize(
-    ("status", "state"), [(400, "refused"), (404, "refused"), (302, "refused"), (408, "retry"), (429, "retry"), (503, "retry")]
+    ("status", "state"),
+    [(400, "refused"), (404, "refused"), (302, "refused"), (408, "retry"), (429, "retry"), (503, "retry")],
 )
 def test_what_an_answer_means(server: HttpReceiver, status: int, state: str) -> None:
     for receiver in (webhook(server), pagerduty(server)):
@@ -121,9 +128,9 @@ def test_apprise_sends_a_text(server: HttpReceiver) -> None:
 
 
 def test_an_address_that_apprise_cannot_read_is_refused_without_being_shown() -> None:
-    with pytest.raises(ValueError, match="cannot read the address") as error:
-        notifiers.kinds()["apprise"](url="nonsense-with-a-secret")
-    assert "secret" not in repr(error.value.errors()[0]["msg"])  # type: ignore[attr-defined]  # pydantic's own
+    with pytest.raises(ValidationError, match="cannot read the address") as error:
+        Apprise(url=SecretStr("nonsense-with-a-secret"))
+    assert "secret" not in str(error.value)
 
 
 def test_secrets_are_not_shown() -> None:
@@ -135,7 +142,9 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_a_text_says_what_people_need() -> None:
-    alert = msgspec.structs.replace(firing(code="-17"), value=1.5, threshold=1.25, runbook="wiki/errors", link="http://plot")
+    alert = msgspec.structs.replace(
+        firing(code="-17"), value=1.5, threshold=1.25, runbook="wiki/errors", link="http://plot"
+    )
     title, body = text([msgspec.structs.replace(message(), alert=alert), message("resolved")])
     assert title == "[FIRING] warning: errors and 1 more"
     for part in ("code=-17", "value 1.5, threshold 1.25", "runbook: wiki/errors", "plot: http://plot", "a note"):

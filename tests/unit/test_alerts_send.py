@@ -43,7 +43,7 @@ class OneByOne(Scripted):
 
 
 class Office:
-    """A store that is led, a clock, and a sender with two receivers: `many` takes several messages a call, `one` one."""
+    """A led store, a clock, and a sender with two receivers: `many` takes several messages a call, `one` one."""
 
     def __init__(self, store: AlertStore) -> None:
         store.create()

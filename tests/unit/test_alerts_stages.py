@@ -93,7 +93,7 @@ def test_worse_is_told_better_is_not(desk: Desk) -> None:
 def test_a_source_that_forgot_joins_what_is_open(desk: Desk) -> None:
     alert, again = firing(), firing(at=START + MINUTE)
     desk.hears(alert)
-    assert desk.later(MINUTE) == ["firing chat errors"]
+    assert desk.later(2 * MINUTE) == ["firing chat errors"]
     assert desk.hears(again) == []
     assert desk.hears(resolved(again)) == ["resolved chat errors"]
     assert desk.live() == 0
@@ -105,9 +105,9 @@ def test_an_end_that_is_read_after_the_next_beginning_ends_the_right_one(desk: D
     desk.hears(first)
     desk.later(MINUTE)
     desk.now += 20 * MINUTE
-    desk.hears(second)
-    assert desk.hears(resolved(first)) == ["resolved chat errors"]
-    assert desk.later(2 * MINUTE) == ["firing chat errors"]
+    assert desk.hears(second) == []
+    assert desk.hears(resolved(first)) == ["resolved chat errors", "firing chat errors"]
+    assert desk.later(2 * MINUTE) == []
     assert desk.live() == 1
 
 
@@ -167,8 +167,7 @@ class TestInhibition:
         desk.hears(cause, here, there)
         assert sorted(desk.later(MINUTE)) == ["firing chat down", "firing chat slow"]
         desk.now += 5 * MINUTE
-        desk.hears(resolved(cause))
-        assert "firing chat slow" in desk.later(2 * MINUTE)
+        assert sorted(desk.hears(resolved(cause))) == ["firing chat slow", "resolved chat down"]
 
     def test_a_cause_does_not_inhibit_itself(self, desk: Desk) -> None:
         desk.config = self.RULES
@@ -186,7 +185,13 @@ class TestRoutes:
         desk.config = config(routes=routes)
         desk.hears(firing("one", severity="critical", shop="a"), firing("two", severity="critical"), firing("three"))
         out = sorted(desk.later(MINUTE))
-        assert out == ["firing chat three", "firing chat two", "firing mail one", "firing phone one", "firing phone two"]
+        assert out == [
+            "firing chat three",
+            "firing chat two",
+            "firing mail one",
+            "firing phone one",
+            "firing phone two",
+        ]
 
     def test_groups_are_by_label(self, desk: Desk) -> None:
         desk.config = config(routes=[{**ROUTE, "group_by": ["shop"]}])
