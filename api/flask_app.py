@@ -9,8 +9,9 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from api import routes
-from api.problems import Problem
+from api.problems import Problem, unavailable
 from api.services import Services
+from stores.alerts import AlertsUnavailable
 
 log: Final = structlog.get_logger()
 
@@ -21,6 +22,7 @@ def create_app(services: Services) -> Flask:
     for module in pkgutil.iter_modules(routes.__path__):
         app.register_blueprint(importlib.import_module(f"{routes.__name__}.{module.name}").blueprint(services))
     app.register_error_handler(Problem, _problem)
+    app.register_error_handler(AlertsUnavailable, lambda error: _problem(unavailable(str(error))))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     return app

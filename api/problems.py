@@ -44,3 +44,8 @@ def invalid(field: str, reason: str) -> Problem:
 def unavailable(detail: str) -> Problem:
     """503 with Retry-After: what the request needs is away or full."""
     return Problem(503, "unavailable", detail, headers=RETRY_AFTER)
+
+
+def unknown(what: str) -> Problem:
+    """404: the address is right, and what it names is not there."""
+    return Problem(404, "not-found", what)

@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from api.alert_feed import AlertFeed
 from api.collect.collector import Collector
 from api.warehouse import Warehouse
 from contracts.settings import Settings
+from stores.alerts import AlertStore
+from stores.alerts import open_store as open_alerts
 from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
 
 _CHECK_SECONDS: Final = 2.0  # a link that takes longer to answer is broken
@@ -32,6 +35,8 @@ class Services:
     points: Collector
     profiles: ProfileStore
     warehouse: Warehouse
+    alerts: AlertStore
+    alert_feed: AlertFeed
     _watch: Warehouse  # a link of its own with a short timeout, for the readiness check
     _checks: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(3, thread_name_prefix="ready"))
 
@@ -44,6 +49,8 @@ class Services:
             Collector(settings, settings.topics.points, wall_clock, loop),
             open_store(settings, writable=False),
             Warehouse(settings, settings.api.query_seconds),
+            open_alerts(settings),
+            AlertFeed(settings),
             Warehouse(settings, _CHECK_SECONDS),
         )
 
@@ -68,6 +75,8 @@ class Services:
         self._checks.shutdown(wait=False)
         self.profiles.close()
         self.warehouse.close()
+        self.alerts.close()
+        self.alert_feed.close()
         self._watch.close()
 
     def _check_kafka(self) -> str | None:

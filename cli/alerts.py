@@ -1,60 +1,30 @@
-"""`tidewatch alerts`: the feed of alerts."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""`tidewatch alerts`: what fires, and what to do about it."""
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from contracts.alerts import Alert
-    from contracts.settings import Settings
+from cli import incidents
+from cli.alert_feed import tail
 
 EXAMPLES = """
 \b
 Examples:
-  tidewatch alerts tail              alerts as they begin and end, until Ctrl-C
-  tidewatch alerts tail --all        those that the topic holds first
-  tidewatch alerts tail --json       one JSON object a line, for programs
+  tidewatch alerts tail --all --json                        the feed, one JSON object a line
+  tidewatch alerts list                                     what fires now
+  tidewatch alerts ack 5f0c --comment "looking"             take it: escalation ends
+  tidewatch alerts silence shop=a 'code=~"-1.*"' --for 2h   nothing new is told of these
+  tidewatch alerts unsilence 77aa
+  tidewatch alerts oncall
+  tidewatch alerts test pager                               is this receiver reached?
 """
 
 
 @click.group(epilog=EXAMPLES)
 def command() -> None:
-    """Alerts, as they are published on the topic `alerts`."""
+    """Show alerts, take them, silence them, and see who is on call.
+
+    An id may be shortened, as long as it is clear which is meant.
+    """
 
 
-@command.command()
-@click.option("--all", "everything", is_flag=True, help="Begin with what the topic holds.")
-@click.option("--json", "as_json", is_flag=True, help="The messages as they are.")
-def tail(everything: bool, as_json: bool) -> None:
-    """Print alerts as they come."""
-    from contracts.settings import load
-
-    for line in lines(load(), everything=everything, as_json=as_json):
-        click.echo(line)
-
-
-def lines(settings: Settings, *, everything: bool, as_json: bool) -> Iterator[str]:
-    """A line a change, for ever."""
-    import msgspec
-
-    from contracts import alerts
-    from infra import topic_records
-
-    for message in topic_records.follow(settings, settings.topics.alerts, beginning=everything):
-        value = message.value() or b""
-        try:
-            yield value.decode() if as_json else words(alerts.decode(value))
-        except msgspec.DecodeError as error:
-            yield f"not an alert: {error}"
-
-
-def words(alert: Alert) -> str:
-    """When it began or ended, how bad it is, and its summary."""
-    from contracts.times import format_seconds
-
-    at = alert.starts_at if alert.ends_at is None else alert.ends_at
-    return f"{format_seconds(at)}Z {alert.status:8} {alert.severity:9} {alert.rule}: {alert.summary}"
+for subcommand in (tail, *incidents.COMMANDS):
+    command.add_command(subcommand)

@@ -8,6 +8,7 @@ from cli.keep_jobs import KeepJobs
 from cli.keep_log import KeepLog
 from contracts.settings import Settings
 from infra import topics
+from infra.embedded.alerts import Alerts
 from infra.embedded.api import Api
 from infra.embedded.clickhouse import ClickHouse
 from infra.embedded.flink import JobManager, TaskManager, clear_temporary
@@ -24,7 +25,7 @@ TOPICS_EVERY: Final = 30.0  # creates them anew when somebody deleted them
 LOG_EVERY: Final = 10.0
 JOBS_EVERY: Final = 3.0  # how soon a lost JobManager's jobs are missed
 STOP_ORDER: Final = (
-    (Api.name,),  # nothing new comes in
+    (Api.name, Alerts.name),  # nothing new comes in, and what stops now is no reason to call anybody
     (JobManager.name, TaskManager.name),
     (ClickHouse.name, Kafka.name),
 )
@@ -37,6 +38,7 @@ def parts(settings: Settings) -> list[Part]:
         "clickhouse": [ClickHouse],
         "flink": [JobManager, TaskManager],
         "api": [Api],
+        "alerts": [Alerts],
     }
     return [part(settings) for name, kinds in by_name.items() if name in settings.embedded for part in kinds]
 
@@ -50,8 +52,8 @@ def compose(settings: Settings) -> Supervisor:
 
 def _watched(settings: Settings) -> list[Watched]:
     """What is not embedded is watched all the same: its health decides about readiness and about the steps. But for
-    the API, which no step needs, and TaskManagers, whom only the JobManager knows."""
-    needs = {Api.name: ("topics", "profiles")}
+    the API and the alert service, which no step needs, and TaskManagers, whom only the JobManager knows."""
+    needs = {Api.name: ("topics", "profiles"), Alerts.name: ("topics",)}
     owned = [Watched(part, needs.get(part.name, ())) for part in parts(settings)]
     outside: list[Part] = [kind(settings) for kind in (Kafka, ClickHouse, JobManager)]
     known = {watched.name for watched in owned}

@@ -189,6 +189,24 @@ class Jobs(Section):
     ten_second_metrics: list[str] = []  # and these of ten, which are published too: rules watch them closely
 
 
+class Alerts(Section):
+    """The alert service. `store_url` is SQLAlchemy's, empty for SQLite below state_dir; `heartbeat_url` empty: none."""
+
+    port: Port = 8085
+    store_url: SecretStr = SecretStr("")
+    routes: str = "alerts/routes.yml"  # relative to home
+    lease_seconds: float = Field(default=5, ge=1)  # an instance that says nothing for so long has lost its place
+    senders: int = Field(default=8, ge=1)  # receivers that are told at the same time
+    send_seconds: float = Field(default=10, gt=0)  # at most, of one attempt
+    give_up_hours: float = Field(default=24, gt=0)  # after so long of failed attempts
+    keep_days: int = Field(default=90, ge=1)  # incidents that are over
+    canary_seconds: float = Field(default=300, ge=0)  # between canaries; 0: none
+    canary_late_seconds: float = Field(default=60, gt=0)
+    canary_sends: bool = True  # false: a rule makes them, and the service only waits for them
+    heartbeat_url: SecretStr = SecretStr("")
+    heartbeat_seconds: float = Field(default=60, ge=1)
+
+
 class Supervisor(Section):
     """The process that keeps the embedded parts alive; its own health and metrics port."""
 
@@ -198,7 +216,7 @@ class Supervisor(Section):
     nice: int = Field(default=15, ge=0, le=19)  # of Flink and ClickHouse, so that answers stay fast
 
 
-Part = Literal["kafka", "clickhouse", "flink", "api"]
+Part = Literal["kafka", "clickhouse", "flink", "api", "alerts"]
 
 
 class Settings(BaseSettings):
@@ -217,7 +235,7 @@ class Settings(BaseSettings):
     tools_dir: Path = Path("var/tools")  # jars that the set-up fetched
     host: str = "127.0.0.1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    embedded: list[Part] = ["kafka", "clickhouse", "flink", "api"]  # parts that `tidewatch up` runs itself
+    embedded: list[Part] = ["kafka", "clickhouse", "flink", "api", "alerts"]  # parts that `tidewatch up` runs itself
     topics: Topics = Topics()
     kafka: Kafka = Kafka()
     clickhouse: ClickHouse = ClickHouse()
@@ -225,6 +243,7 @@ class Settings(BaseSettings):
     profiles: Profiles = Profiles()
     api: Api = Api()
     jobs: Jobs = Jobs()
+    alerts: Alerts = Alerts()
     supervisor: Supervisor = Supervisor()
 
     @classmethod

@@ -64,7 +64,7 @@ def free_ports(count: int) -> list[int]:
 
 def make_settings(folder: Path) -> dict[str, object]:
     """As YAML would hold them: small, quick, everything below `folder` and on free ports."""
-    ports = iter(free_ports(10))
+    ports = iter(free_ports(11))
     return {
         "home": str(CHECKOUT),
         "state_dir": str(folder),
@@ -79,6 +79,7 @@ def make_settings(folder: Path) -> dict[str, object]:
             "checkpoint_seconds": 2,
         },
         "api": {"port": next(ports), "statsd_port": 0},
+        "alerts": {"port": next(ports)},
         "supervisor": {"port": next(ports)},
     }
 

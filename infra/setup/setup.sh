@@ -100,6 +100,8 @@ has_maven() { command -v mvn >/dev/null; }
 
 has_redis() { command -v redis-server >/dev/null; }
 
+has_postgres() { ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; }
+
 have_jars() {
     [ -d "$tools/kafka" ] && [ -d "$tools/flink" ] && (cd "$tools" && sha256sum --quiet -c "$here/jars.sha256" >/dev/null 2>&1)
 }
@@ -165,6 +167,12 @@ if [ "$kind" = dev ] && ! has_redis; then
     else
         say "redis-server is missing: tests of the Redis store will fail until you install it (apt-get install redis-server)"
     fi
+fi
+if [ "$kind" = dev ] && ! has_postgres; then
+    if can_install; then # RUNLEVEL: without a server of its own
+        step "apt-get install postgresql" sh -c 'apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends postgresql || true'
+    fi
+    has_postgres || say "PostgreSQL is missing: the tests of the alert store over it will be skipped until you install it (apt-get install postgresql)"
 fi
 digest "$requirements" >"$venv/stamp-$kind"
 say "set-up done"

@@ -29,7 +29,7 @@ def tidewatch(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 def test_all_commands_are_found() -> None:
     wanted = {"up", "down", "status", "logs", "demo", "drive", "deploy", "migrate", "audit", "rebuild", "replay"}
-    assert wanted | {"config"} <= set(COMMANDS)
+    assert wanted | {"config", "alerts"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -8,6 +8,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from alerts import metrics as alert_metrics
 from api import metrics
 from cli.main import main
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
@@ -15,7 +16,7 @@ from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 NAMES = [str(page.relative_to(CHECKOUT)) for page in PAGES]
-ROOMS = "analysis|api|benchmarks|cli|contracts|docs|infra|jobs|sql|stores|testbed|tests"
+ROOMS = "alerts|analysis|api|benchmarks|cli|contracts|docs|infra|jobs|sql|stores|testbed|tests"
 CODE = re.compile(r"^```\w*\n(.*?)^```|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FILE = re.compile(rf"(?<![\w./-])((?:{ROOMS})/[\w./-]*|docker-compose\.yml|pyproject\.toml|requirements[\w.-]*)")
@@ -101,7 +102,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 def test_metrics_exist(page: Path) -> None:
-    own = {metric.name for metric in metrics.REGISTRY.collect()}
+    own = {metric.name for registry in (metrics, alert_metrics) for metric in registry.REGISTRY.collect()}
     supervisor = (CHECKOUT / "infra/embedded/endpoints.py").read_text()
     for name in METRIC.findall(code(page)):
         family = name.removesuffix("_total")
@@ -125,7 +126,7 @@ def first_column(page: Path) -> Iterator[str]:
 
 
 def source_files() -> Iterator[Path]:
-    for room in ("api", "cli", "contracts", "infra", "stores"):
+    for room in ("alerts", "api", "cli", "contracts", "infra", "stores"):
         yield from (CHECKOUT / room).rglob("*.py")
 
 

@@ -25,7 +25,7 @@ def write(folder: Path, text: str) -> Path:
 def test_defaults_need_no_file() -> None:
     settings = load()
     assert settings.bootstrap_servers == "127.0.0.1:9092"
-    assert settings.embedded == ["kafka", "clickhouse", "flink", "api"]
+    assert settings.embedded == ["kafka", "clickhouse", "flink", "api", "alerts"]
 
 
 def test_environment_wins_over_file_over_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,121 @@
+"""`python -m alerts` as a process, with a topic and a store of its own; and what its receivers were sent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from confluent_kafka import Producer
+
+from alerts.message import Message
+from contracts.alerts import Alert, encode
+from contracts.settings import Settings
+from infra import topics
+from stores.alerts import AlertStore
+from tests.conftest import CHECKOUT, START_SECONDS, free_ports
+from tests.unit.http_receiver import HttpReceiver
+
+DEADLINE = 60.0
+
+
+class AlertService:
+    """`start`, `kill` (SIGKILL) and `stop` the process; the topic, the store and the file of routes stay."""
+
+    def __init__(self, settings: Settings, folder: Path, routes: dict[str, Any], **changes: str) -> None:
+        topic = settings.topics.alerts.model_copy(update={"name": f"alerts-{uuid.uuid4().hex[:8]}"})
+        self.settings = settings.model_copy(update={"topics": settings.topics.model_copy(update={"alerts": topic})})
+        topics.ensure(self.settings, START_SECONDS)
+        self.topic, self.folder = topic.name, folder
+        (folder / "routes.yml").write_text(yaml.safe_dump(routes))
+        self.url = f"sqlite:///{folder / 'alerts.db'}"
+        self._changes = {"ALERTS__CANARY_SECONDS": "0", "ALERTS__LEASE_SECONDS": "1", **changes}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._producer = Producer({**settings.kafka_client, "acks": "all"})
+
+    def start(self) -> None:
+        """Returns at once; `until_ready` waits."""
+        (self.port,) = free_ports(1)
+        given = {
+            "ALERTS__PORT": str(self.port),
+            "ALERTS__ROUTES": str(self.folder / "routes.yml"),
+            "ALERTS__STORE_URL": self.url,
+            "TOPICS__ALERTS__NAME": self.topic,
+            **self._changes,
+        }
+        environment = {**os.environ, **{f"TIDEWATCH_{name}": value for name, value in given.items()}}
+        with (self.folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "alerts"]
+            self._process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stderr=log)  # noqa: S603  # ourselves
+
+    def until_ready(self) -> None:
+        self.until(lambda: self.get("/readyz")[0] == 200)
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def leads(self) -> bool:
+        status, body = self.get("/readyz")
+        return status == 200 and bool(json.loads(body)["leads"])
+
+    def until(self, condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()[-5000:]
+            time.sleep(0.05)
+
+    def say(self, *alerts: Alert) -> None:
+        """Returns when the broker has them."""
+        for alert in alerts:
+            self._producer.produce(self.topic, encode(alert), alert.id)
+        assert self._producer.flush(DEADLINE) == 0
+
+    def store(self) -> AlertStore:
+        return AlertStore(self.url)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(DEADLINE)
+
+    def stop(self) -> int:
+        """SIGTERM; its exit status."""
+        if self._process is None or self._process.poll() is not None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(DEADLINE)
+
+
+def webhook_messages(receiver: HttpReceiver) -> list[Message]:
+    """What the webhook was sent, copies too, in order."""
+    with receiver.lock:
+        calls = [call for call in receiver.calls if call.path == "/hook"]
+    return [msgspec.convert(one, Message) for call in calls for one in call.json["messages"]]
+
+
+def webhook_keys(receiver: HttpReceiver) -> list[str]:
+    """Their keys, each once, as a receiver that honours them sees it."""
+    return list(dict.fromkeys(message.key for message in webhook_messages(receiver)))
+
+
+def pager_calls(receiver: HttpReceiver) -> list[tuple[str, str]]:
+    """What PagerDuty was sent: action and dedup_key, copies too, in order."""
+    with receiver.lock:
+        calls = [call.json for call in receiver.calls if call.path == "/v2/enqueue"]
+    return [(call["event_action"], call["dedup_key"]) for call in calls]
