@@ -26,6 +26,10 @@ REPLAYED_LETTERS_TABLE: Final = "replayed_letters"
 
 # Flink jobs.
 DATA_JOB: Final = "data"
+PATTERNS_JOB: Final = "patterns"
 # Pipelines over user tags, and over points; their consumer groups are tidewatch-<pipeline>.
 DATA_PIPELINES: Final = ("archive", "aggregates", "profiles")
 POINT_PIPELINES: Final = ("metrics",)
+
+# The metric of what patterns found, one point a match; its label `pattern` is the file's name.
+PATTERN_METRIC: Final = "pattern_matches"

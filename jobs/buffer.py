@@ -78,15 +78,11 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         gc.freeze()  # what is imported by now stays: the collector need not walk it at every turn
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        payload, offset, timestamp, ingested = value
+        record = record_of(value)
         if ctx.get_current_key() not in self._due:
             self._set_timer(ctx)
-        size = self._bytes.value() or 0
-        milliseconds = clamp(timestamp.to_epoch_milli())
-        place = _PLACE.pack(offset, milliseconds, ingestion_time(ingested, milliseconds))
-        payload = payload or b""
-        self._pending.add(place + payload)
-        size += len(payload) + _PLACE.size
+        self._pending.add(_PLACE.pack(record.offset, record.timestamp, record.ingested) + record.payload)
+        size = (self._bytes.value() or 0) + len(record.payload) + _PLACE.size
         self._bytes.update(size)
         if size >= self._bounds.flush_bytes and time.monotonic() >= self._retry_at:
             yield from self.flush_now(ctx, self.relieve)
@@ -126,6 +122,13 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         due = timers.current_processing_time() + int(self._bounds.seconds * 1000)
         timers.register_processing_time_timer(due)
         self._due[ctx.get_current_key()] = due
+
+
+def record_of(row: Row) -> Record:
+    """The record in a row of `jobs.flink.RECORD_FIELDS`."""
+    payload, offset, timestamp, ingested = row
+    milliseconds = clamp(timestamp.to_epoch_milli())
+    return Record(offset, milliseconds, ingestion_time(ingested, milliseconds), payload or b"")
 
 
 def unpack(blob: bytes) -> Record:

@@ -114,6 +114,13 @@ class Pipeline:
         self._outputs.attach_as_datastream()
 
 
+    def insert(self, query: str, topic: Topic) -> None:
+        """Writes the rows (key, value) of a query over the pipeline's tables to the topic, at least once."""
+        self.tables.execute_sql(_sink_table(self.settings, topic, self.name, exactly_once=False, table="sink"))
+        self._outputs.add_insert_sql(f"INSERT INTO sink {query}")  # noqa: S608  # the caller's own statement
+        self._outputs.attach_as_datastream()
+
+
 def partition_keys(partitions: int, groups: int) -> list[int]:
     """A key for each partition such that the keys lie evenly over Flink's `groups` key groups.
 

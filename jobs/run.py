@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from contracts import settings as configuration
 from contracts.settings import Settings, Topic
 from jobs.flink import Source
-from jobs.starts import block_starts, point_block_starts
+from jobs.starts import block_starts, point_block_starts, recent_starts
 
 # Takes the environment, the settings, and a source for each stream that the job reads.
 Build = Callable[..., None]
@@ -21,15 +22,17 @@ STREAMS: Final[dict[str, Starts]] = {
 }  # by name in settings.topics
 
 
-def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",)) -> None:
-    """Builds the job over these of `STREAMS` and submits it under `name`.
+def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_ms: int | None = None) -> None:
+    """Builds the job over these topics, by their names in `settings.topics`, and submits it under `name`.
 
+    Without a checkpoint it begins where the arguments say, with `back_ms` so many milliseconds before the newest record.
     How it runs (checkpoints, restarts, memory) is the cluster's configuration.
     """
     arguments = _arguments(name)
     settings = configuration.load()
     ids = dict(pair.split("=", 1) for pair in arguments.topic_id)
-    sources = [_source(settings, stream, ids, arguments.start == "blocks") for stream in streams]
+    starts = partial(_starts, settings, at_blocks=arguments.start == "blocks", back_ms=back_ms)
+    sources = [_source(settings, stream, ids, starts) for stream in streams]
     env = StreamExecutionEnvironment.get_execution_environment()
     env.set_parallelism(settings.flink.parallelism)
     env.set_max_parallelism(settings.flink.max_parallelism)
@@ -37,10 +40,20 @@ def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",)) -> Non
     env.execute(name)
 
 
-def _source(settings: Settings, stream: str, ids: dict[str, str], at_blocks: bool) -> Source:
+def _source(
+    settings: Settings, stream: str, ids: dict[str, str], starts: Callable[[str, Topic, UUID], dict[int, int]]
+) -> Source:
     topic: Topic = getattr(settings.topics, stream)
     topic_id = UUID(ids[topic.name])
-    return Source(topic, topic_id, STREAMS[stream](settings, topic_id) if at_blocks else {})
+    return Source(topic, topic_id, starts(stream, topic, topic_id))
+
+
+def _starts(
+    settings: Settings, stream: str, topic: Topic, topic_id: UUID, *, at_blocks: bool, back_ms: int | None
+) -> dict[int, int]:
+    if back_ms is not None:
+        return recent_starts(settings, topic, back_ms)
+    return STREAMS[stream](settings, topic_id) if at_blocks else {}
 
 
 def _arguments(name: str) -> argparse.Namespace:

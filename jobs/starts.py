@@ -73,6 +73,36 @@ def _starts(settings: Settings, stream: _Stream, topic_id: UUID) -> dict[int, in
     }
 
 
+def recent_starts(settings: Settings, topic: Topic, back_ms: int) -> dict[int, int]:
+    """An offset for each partition: of the first record that is at most `back_ms` older than the topic's newest.
+
+    For a job that has no results of its own to go on from, and needs to know only a while. Empty for an empty topic.
+    """
+    with _consumer(settings, topic, "tidewatch-starts") as (consumer, places):
+        ends = [consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS) for place in places]
+        newest = [_time_of_last(consumer, place, end) for place, (begin, end) in zip(places, ends, strict=True) if end > begin]
+        if not newest:
+            return {}
+        for place in places:
+            place.offset = max(max(newest) - back_ms, 0)
+        found = consumer.offsets_for_times(places, timeout=BROKER_SECONDS)
+    return {
+        place.partition: place.offset if place.offset >= 0 else end for place, (_, end) in zip(found, ends, strict=True)
+    }
+
+
+def _time_of_last(consumer: "Consumer", place: "TopicPartition", end: int) -> int:
+    """Epoch milliseconds of the record before the offset `end`."""
+    place.offset = end - 1
+    consumer.assign([place])
+    deadline = time.monotonic() + BROKER_SECONDS
+    while time.monotonic() < deadline:
+        for message in consumer.consume(1, timeout=ASK_SECONDS):
+            if message.error() is None:
+                return int(message.timestamp()[1])
+    raise StartError(f"the broker does not hand out offset {end - 1} of {place.topic}/{place.partition}")
+
+
 def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
     """For a log that begins at `begin`, and its listed (block, last offset), if any; see `_starts`."""
     if listed is None:
