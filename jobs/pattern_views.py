@@ -28,7 +28,7 @@ View = Callable[[Pipeline, Source], None]
 
 
 def user_tags(pipeline: Pipeline, source: Source) -> None:
-    """Makes the view `user_tags`: at, cookie, country, device, action, origin, product, brand, category, price."""
+    """Makes the view `user_tags`: rowtime, ms, cookie, country, device, action, origin, product, brand, category, price."""
     names = ["ms", "cookie", "country", "device", "action", "origin", "product", "brand", "category", "price"]
     kinds = [Types.LONG(), *[Types.STRING()] * 8, Types.INT()]
     _view(pipeline, source, UnfoldTags(), "user_tags", Types.ROW_NAMED(names, kinds), "SOURCE_WATERMARK()")
@@ -38,7 +38,7 @@ def minutes(pipeline: Pipeline, source: Source) -> None:
     """Makes the view `minutes`, see sql/views/minutes.sql."""
     names = ["ms", "metric", "labels", "value"]
     kinds = [Types.LONG(), Types.STRING(), Types.STRING(), Types.DOUBLE()]
-    late = f"at - INTERVAL '{pipeline.settings.jobs.watermark_delay_seconds}' SECOND"
+    late = f"rowtime - INTERVAL '{pipeline.settings.jobs.watermark_delay_seconds}' SECOND"
     _view(pipeline, source, UnfoldBins(), "bins", Types.ROW_NAMED(names, kinds), late)
     pipeline.tables.create_temporary_view("minutes", pipeline.tables.sql_query(sql.read("views/minutes")))
 
@@ -93,5 +93,5 @@ def _view(
     pipeline: Pipeline, source: Source, unfold: Unfold, name: str, kind: TypeInformation, watermark: str
 ) -> None:
     rows = pipeline.process(pipeline.records(source), unfold, kind)
-    schema = Schema.new_builder().column_by_expression("at", "TO_TIMESTAMP_LTZ(ms, 3)").watermark("at", watermark)
+    schema = Schema.new_builder().column_by_expression("rowtime", "TO_TIMESTAMP_LTZ(ms, 3)").watermark("rowtime", watermark)
     pipeline.tables.create_temporary_view(name, pipeline.tables.from_data_stream(rows, schema.build()))

@@ -4,7 +4,7 @@
 SELECT `value`
 FROM minutes
 MATCH_RECOGNIZE (
-    ORDER BY at
+    ORDER BY rowtime
     MEASURES AVG(broken.buys) / AVG(usual.buys) AS `value`
     ONE ROW PER MATCH
     AFTER MATCH SKIP PAST LAST ROW

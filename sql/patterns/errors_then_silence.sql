@@ -4,7 +4,7 @@
 SELECT `value`
 FROM minutes
 MATCH_RECOGNIZE (
-    ORDER BY at
+    ORDER BY rowtime
     MEASURES AVG(quiet.views) / AVG(usual.views) AS `value`
     ONE ROW PER MATCH
     AFTER MATCH SKIP PAST LAST ROW

@@ -5,7 +5,7 @@ SELECT cookie, `value`
 FROM (SELECT * FROM user_tags WHERE action = 'BUY')
 MATCH_RECOGNIZE (
     PARTITION BY cookie
-    ORDER BY at
+    ORDER BY rowtime
     MEASURES SUM(buy.price) * 1.0E0 AS `value`
     ONE ROW PER MATCH
     AFTER MATCH SKIP PAST LAST ROW

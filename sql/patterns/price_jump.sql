@@ -6,7 +6,7 @@ SELECT product, `value`
 FROM (SELECT * FROM user_tags WHERE action = 'BUY' AND price > 0)
 MATCH_RECOGNIZE (
     PARTITION BY product
-    ORDER BY at
+    ORDER BY rowtime
     MEASURES LAST(jump.price) * 1.0E0 / LAST(usual.price) AS `value`
     ONE ROW PER MATCH
     AFTER MATCH SKIP PAST LAST ROW
