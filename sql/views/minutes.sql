@@ -3,9 +3,9 @@
 -- A bin that is sent again finds its minute closed, and is dropped.
 SELECT
     window_time AS rowtime,
-    COALESCE(MAX(`value`) FILTER (WHERE metric = 'user_tags_views' AND labels = '{}'), 0) AS views,
-    COALESCE(MAX(`value`) FILTER (WHERE metric = 'user_tags_buys' AND labels = '{}'), 0) AS buys,
+    COALESCE(MAX(`value`) FILTER (WHERE metric = 'user_tags_views' AND labels = '{}'), 0) AS view_count,
+    COALESCE(MAX(`value`) FILTER (WHERE metric = 'user_tags_buys' AND labels = '{}'), 0) AS buy_count,
     COALESCE(MAX(`value`) FILTER (WHERE metric = 'user_tags_revenue' AND labels = '{}'), 0) AS revenue,
-    COALESCE(SUM(`value`) FILTER (WHERE metric = 'errors'), 0) AS errors
+    COALESCE(SUM(`value`) FILTER (WHERE metric = 'errors'), 0) AS error_count
 FROM TABLE(TUMBLE(TABLE bins, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE))
 GROUP BY window_start, window_end, window_time
