@@ -113,7 +113,6 @@ class Pipeline:
         self._outputs.add_insert(table, rows)
         self._outputs.attach_as_datastream()
 
-
     def insert(self, query: str, topic: Topic) -> None:
         """Writes the rows (key, value) of a query over the pipeline's tables to the topic, at least once."""
         self.tables.execute_sql(_sink_table(self.settings, topic, self.name, exactly_once=False, table="sink"))

@@ -21,14 +21,24 @@ from contracts.times import MINUTE_MS
 from jobs.buffer import record_of
 from jobs.flink import Pipeline, Source
 
-TAG_FIELDS: Final = ("cookie", "country", "device", "action", "origin", "product_id", "brand_id", "category_id", "price")
+TAG_FIELDS: Final = (
+    "cookie",
+    "country",
+    "device",
+    "action",
+    "origin",
+    "product_id",
+    "brand_id",
+    "category_id",
+    "price",
+)
 LABELS: Final = msgspec.json.Encoder(order="sorted")
 
 View = Callable[[Pipeline, Source], None]
 
 
 def user_tags(pipeline: Pipeline, source: Source) -> None:
-    """Makes the view `user_tags`: rowtime, ms, cookie, country, device, action, origin, product, brand, category, price."""
+    """Makes the view `user_tags`: rowtime, and what `names` lists."""
     names = ["ms", "cookie", "country", "device", "action", "origin", "product", "brand", "category", "price"]
     kinds = [Types.LONG(), *[Types.STRING()] * 8, Types.INT()]
     _view(pipeline, source, UnfoldTags(), "user_tags", Types.ROW_NAMED(names, kinds), "SOURCE_WATERMARK()")
@@ -89,9 +99,9 @@ def _row(values: tuple[Any, ...]) -> Row:
     return Row(*values)
 
 
-def _view(
-    pipeline: Pipeline, source: Source, unfold: Unfold, name: str, kind: TypeInformation, watermark: str
-) -> None:
+def _view(pipeline: Pipeline, source: Source, unfold: Unfold, name: str, kind: TypeInformation, watermark: str) -> None:
     rows = pipeline.process(pipeline.records(source), unfold, kind)
-    schema = Schema.new_builder().column_by_expression("rowtime", "TO_TIMESTAMP_LTZ(ms, 3)").watermark("rowtime", watermark)
+    schema = (
+        Schema.new_builder().column_by_expression("rowtime", "TO_TIMESTAMP_LTZ(ms, 3)").watermark("rowtime", watermark)
+    )
     pipeline.tables.create_temporary_view(name, pipeline.tables.from_data_stream(rows, schema.build()))

@@ -25,7 +25,7 @@ STREAMS: Final[dict[str, Starts]] = {
 def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_ms: int | None = None) -> None:
     """Builds the job over these topics, by their names in `settings.topics`, and submits it under `name`.
 
-    Without a checkpoint it begins where the arguments say, with `back_ms` so many milliseconds before the newest record.
+    Without a checkpoint it begins where the arguments say; with `back_ms` so long before the newest record.
     How it runs (checkpoints, restarts, memory) is the cluster's configuration.
     """
     arguments = _arguments(name)

@@ -80,7 +80,8 @@ def recent_starts(settings: Settings, topic: Topic, back_ms: int) -> dict[int, i
     """
     with _consumer(settings, topic, "tidewatch-starts") as (consumer, places):
         ends = [consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS) for place in places]
-        newest = [_time_of_last(consumer, place, end) for place, (begin, end) in zip(places, ends, strict=True) if end > begin]
+        filled = [(place, end) for place, (begin, end) in zip(places, ends, strict=True) if end > begin]
+        newest = [_time_of_last(consumer, place, end) for place, end in filled]
         if not newest:
             return {}
         for place in places:

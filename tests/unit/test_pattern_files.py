@@ -12,7 +12,7 @@ def test_a_file_says_what_it_reads_and_how_far_back() -> None:
     assert pattern.statement.endswith("SELECT 1")
 
 
-@pytest.mark.parametrize("text", ["SELECT 1", "-- over: minutes\nSELECT 1", "-- over: minutes\n-- back: long\nSELECT 1"])
+@pytest.mark.parametrize("text", ["SELECT 1", "-- over: minutes\nSELECT 1", "-- over: m\n-- back: long\nSELECT 1"])
 def test_a_file_without_its_header_is_named(text: str) -> None:
     with pytest.raises(BadPattern, match="sql/patterns/odd.sql needs the lines"):
         parse("odd", text)
