@@ -176,6 +176,12 @@ class Jobs(Section):
     series_lateness_minutes: int = 60
 
 
+class Detection(Section):
+    """`sets_dir`: labelled series that the benchmark of detectors measures with."""
+
+    sets_dir: Path = Path("var/sets")
+
+
 class Supervisor(Section):
     """The process that keeps the embedded parts alive; its own health and metrics port."""
 
@@ -212,6 +218,7 @@ class Settings(BaseSettings):
     profiles: Profiles = Profiles()
     api: Api = Api()
     jobs: Jobs = Jobs()
+    detection: Detection = Detection()
     supervisor: Supervisor = Supervisor()
 
     @classmethod
@@ -269,6 +276,10 @@ class Settings(BaseSettings):
     @property
     def tools_path(self) -> Path:
         return (self.home / self.tools_dir).absolute()
+
+    @property
+    def sets_path(self) -> Path:
+        return (self.home / self.detection.sets_dir).absolute()
 
     @property
     def profiles_path(self) -> Path:
