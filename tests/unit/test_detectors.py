@@ -123,14 +123,14 @@ def test_mean_threshold_is_a_limit_on_the_mean_of_five() -> None:
 
 
 def test_stl_finds_what_breaks_the_day() -> None:
-    points = noisy(1440 * 4)
-    points.values[1440 * 3 + 500] += 30
+    points = noisy(1440 * 5)
+    points.values[1440 * 4 + 500] += 30
     detector = find("stl")
     _, scores = detector.score(detector.start(1), points)
-    assert np.isnan(scores.score[: 1440 * 2]).all()
-    assert np.flatnonzero(scores.score >= detector.threshold).tolist() == [1440 * 3 + 500]
+    assert np.isnan(scores.score[: 1440 * 3]).all()
+    assert np.flatnonzero(scores.score >= detector.threshold).tolist() == [1440 * 4 + 500]
     inside = (scores.lower <= points.values) & (points.values <= scores.upper)
-    np.testing.assert_array_equal(inside[1440 * 2 :], ~(scores.score >= detector.threshold)[1440 * 2 :])
+    np.testing.assert_array_equal(inside[1440 * 3 :], ~(scores.score >= detector.threshold)[1440 * 3 :])
 
 
 def test_state_is_small() -> None:

@@ -130,12 +130,13 @@ def test_scale_does_not_matter() -> None:
 
 def test_outside_of_the_band_is_an_anomaly() -> None:
     rng = np.random.default_rng(4)
-    values = busy(8) * np.where(rng.random(8 * DAY) < 0.01, rng.uniform(0, 3, 8 * DAY), 1)
+    values = busy(8)
+    values[rng.choice(np.arange(2 * DAY, 8 * DAY), 15, replace=False)] *= 6
     scores = score(one(values))
     known = np.isfinite(scores.upper)
     outside = known & ((values > scores.upper) | (values < scores.lower))
     flagged = scores.score >= DETECTOR.threshold - 0.3  # edges are found by bisection
-    assert outside.sum() > 20
+    assert outside.sum() >= 5
     assert flagged[outside].all()
     assert (scores.lower[known] <= scores.expected[known]).all()
     assert (scores.expected[known] <= scores.upper[known]).all()
@@ -173,7 +174,7 @@ def test_templates_of_a_seeded_series_do_not_follow_a_bad_day() -> None:
     points = one(values)
     detector = TwinTail()
     seeded = seed_templates(detector.start(1), 0, points)
-    template = seeded.slots["value"][:288, 0] + seeded.heads["season_level"][0]
+    template = seeded.slots["value"][:288, 0] + seeded.heads["season_level"][0, 0]
     usual = 200 * np.exp(np.sin(2 * np.pi * ((np.arange(288) + 0.5) / 288 - 0.5)))
     assert np.abs(template - usual)[120:180].mean() < 0.15 * usual[120:180].mean()
 
