@@ -47,7 +47,7 @@ def _seen(head: Any, view: int, x: float, from_template: float) -> float:
     if view == 0:
         return x
     if view == 1:
-        return levels[FAST] - levels[MEDIUM]
+        return float(levels[FAST] - levels[MEDIUM])
     if view == 2:
-        return levels[FAST] - levels[SLOW]
-    return x - levels[SLOW]
+        return float(levels[FAST] - levels[SLOW])
+    return float(x - levels[SLOW])
