@@ -14,7 +14,7 @@ from analysis.twintail.head import HEAD
 from analysis.twintail.options import Options
 from analysis.twintail.seeding import seed_templates
 
-THRESHOLD: Final = 4.8
+THRESHOLD: Final = 4.5
 
 
 class TwinTail:

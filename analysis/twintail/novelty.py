@@ -15,7 +15,7 @@ from analysis.twintail import memory, tail
 from analysis.twintail.head import FAST, MEDIUM, NOVELTIES, SEASON_NOVELTY, SLOW
 
 FLOOR: Final = 0.25  # cells
-BEST_OF: Final = 0.0
+BEST_OF: Final = math.log10(NOVELTIES)  # the best of several is so much more likely than one of them
 SMALLEST_SHARE: Final = 1e-9  # of the mean
 
 
