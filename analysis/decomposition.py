@@ -12,7 +12,7 @@ from analysis.detection import Floats, Ints
 
 DAY_MS: Final = 86_400_000
 WEEK_DAYS: Final = 7
-CYCLES: Final = 2  # a period is believed in when the history holds it so many times
+CYCLES: Final = 2  # a period is believed in when the history holds it more than so many times
 ROUNDS: Final = 3  # of looking for outliers, each as dear as a plain fit
 JUMP: Final = (
     10  # smooth at every tenth of a period and interpolate between: 100 times as fast, and hardly another curve
@@ -20,11 +20,11 @@ JUMP: Final = (
 
 
 class ShortHistory(Exception):
-    """There are not two days of it."""
+    """There are not more than two days of it."""
 
 
 class Decomposition(NamedTuple):
-    """Parts that add up to the values, each as long as these; `week` is zero for histories of less than two weeks."""
+    """Parts that add up to the values, each as long as these; `week` is zero for histories of up to two weeks."""
 
     trend: Floats
     day: Floats
@@ -57,12 +57,12 @@ def regular(times: Ints, values: Floats, bins_a_day: int) -> tuple[Ints, Floats]
 
 
 def decompose(values: Floats, bins_a_day: int) -> Decomposition:
-    """The parts of a regular series without holes. ShortHistory for less than two days."""
-    periods = [period for period in (bins_a_day, bins_a_day * WEEK_DAYS) if len(values) >= CYCLES * period]
+    """The parts of a regular series without holes. ShortHistory for up to two days."""
+    periods = [period for period in (bins_a_day, bins_a_day * WEEK_DAYS) if len(values) > CYCLES * period]
     if not periods:
-        raise ShortHistory(f"{CYCLES * bins_a_day} bins (two days) are needed; there are {len(values)}")
+        raise ShortHistory(f"more than two days ({CYCLES * bins_a_day} bins) are needed; there are {len(values)} bins")
     jump = max(1, bins_a_day // JUMP)
-    options = {"seasonal_jump": jump, "trend_jump": jump, "low_pass_jump": jump, "robust": True}
+    options = {"seasonal_jump": jump, "trend_jump": jump, "low_pass_jump": jump, "seasonal_deg": 0, "robust": True}
     if len(periods) == 1:
         one = STL(values, period=bins_a_day, **options).fit(outer_iter=ROUNDS)
         return Decomposition(one.trend, one.seasonal, np.zeros(len(values)), one.resid)

@@ -41,6 +41,10 @@ class Points(NamedTuple):
     values: Floats
     phases: Ints
 
+    def take(self, places: Ints | NDArray[np.bool_]) -> "Points":
+        """Those at `places`, or where `places` is true."""
+        return Points(self.series[places], self.times[places], self.values[places], self.phases[places])
+
 
 class Scores(NamedTuple):
     """One of each a point; nan where there was nothing to say: no value, or a time not after the series' newest.
@@ -58,8 +62,13 @@ class Scores(NamedTuple):
 
     @staticmethod
     def nothing(count: int) -> "Scores":
-        unknown = (np.full(count, np.nan) for _ in range(4))
-        return Scores(*unknown, np.zeros(count, np.uint8))
+        score, expected, lower, upper = np.full((4, count), np.nan)
+        return Scores(score, expected, lower, upper, np.zeros(count, np.uint8))
+
+    def take(self, places: Ints) -> "Scores":
+        """Those at `places`, in that order."""
+        score, expected, lower, upper = (column[places] for column in self[:4])
+        return Scores(score, expected, lower, upper, self.channel[places])
 
 
 class State(NamedTuple):

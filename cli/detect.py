@@ -6,12 +6,12 @@ import csv
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:  # which --help shall not wait for
-    from analysis.detection import Detector, Scores
+    from analysis.detection import Detector, Points, Scores
     from cli.series_file import SeriesFile
 
 COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "is_anomaly")
@@ -72,12 +72,11 @@ def command(file: Path, detector: str, threshold: float | None, zone: str, plot:
     click.echo(f"{anomalies.sum()} anomalies in {len(series.times)} points", err=True)
 
 
-def _in_file_order(detector: Detector, ordered: Any, order: list[int]) -> Scores:
-    from analysis.detection import Scores
+def _in_file_order(detector: Detector, ordered: Points, order: list[int]) -> Scores:
+    import numpy as np
 
     _, scores = detector.score(detector.start(1), ordered)
-    places = sorted(range(len(order)), key=order.__getitem__)
-    return Scores(*(column[places] for column in scores))
+    return scores.take(np.argsort(order))
 
 
 def _write(series: SeriesFile, scores: Scores, anomalies: list[bool]) -> None:

@@ -1,6 +1,6 @@
 """Seasonal decomposition of the last days, once a day: the plain old way, to compare with and to explain by.
 
-Needs two days before it says anything, and keeps a week of bins in its state: not for thousands of live series.
+Needs three days before it says anything, and keeps a week of bins in its state: not for thousands of live series.
 """
 
 import math
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 from scipy.stats import norm
 
-from analysis.decomposition import CYCLES, DAY_MS, decompose
+from analysis.decomposition import DAY_MS, decompose
 from analysis.detection import Floats, Ints, Points, Scores, State
 from analysis.ordering import newer
 
 SLOTS: Final = 96  # a day
 DAYS: Final = 7  # that are kept
+LEAST: Final = 3  # days before anything is said
 THRESHOLD: Final = 9.0
 SMALLEST: Final = 1e-9  # spread, as a share of the level: a series that repeats exactly has none
 _MAD: Final = 1.4826  # standard deviations in a median absolute deviation, of a normal distribution
@@ -89,16 +90,18 @@ def _forget(head: Any, day: int) -> None:
 
 
 def _fit(head: Any, day: int) -> None:
-    """By the days before; without two of them there is no fit, and no score."""
+    """By the days before; without enough of them there is no fit, and no score."""
     kept = np.concatenate([head["bins"][(day - back) % DAYS] for back in range(DAYS - 1, 0, -1)])
     known = np.flatnonzero(np.isfinite(kept))
     first = known[0] // SLOTS * SLOTS if len(known) else len(kept)
-    if len(kept) - first < CYCLES * SLOTS:
+    cycles = (len(kept) - first) // SLOTS
+    if cycles < LEAST:
         return
     parts = decompose(np.interp(np.arange(first, len(kept)), known, kept[known]), SLOTS)
     head["season"] = parts.day[-SLOTS:]
     head["trend"] = parts.trend[-1]
-    spread = _MAD * float(np.median(np.abs(parts.rest)))
+    # A mean of n leaves residuals of variance 1 - 1/n, and forecasts with errors of variance 1 + 1/n.
+    spread = _MAD * float(np.median(np.abs(parts.rest))) * math.sqrt((cycles + 1) / (cycles - 1))
     head["spread"] = max(spread, SMALLEST * max(abs(float(parts.trend[-1])), 1.0))
 
 

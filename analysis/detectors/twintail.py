@@ -14,7 +14,7 @@ from analysis.twintail.head import HEAD
 from analysis.twintail.options import Options
 from analysis.twintail.seeding import seed_templates
 
-THRESHOLD: Final = 4.8
+THRESHOLD: Final = 4.5
 
 
 class TwinTail:
@@ -41,8 +41,7 @@ class TwinTail:
     def seed(self, state: State, history: Points) -> State:
         """What is known of new series once their histories were seen; each has points of its own in `history`."""
         for series in np.unique(history.series):
-            mine = history.series == series
-            state = seed_templates(state, int(series), Points(*(column[mine] for column in history)))
+            state = seed_templates(state, int(series), history.take(history.series == series))
         return self.score(state, history)[0]
 
     def rows(self, points: Points) -> Ints:

@@ -20,7 +20,7 @@ SMALLEST_SHARE: Final = 1e-9  # of the mean: a series that is foreseen exactly h
 LARGEST: Final = 1e4  # mean sizes
 SETTLED: Final = 20  # deviations after which their mean size is believed
 CLIP: Final = 4.0  # mean sizes: a larger deviation adds to their mean as if it were so large
-BISECTIONS: Final = 6  # between the edges by each forecast alone
+BISECTIONS: Final = 7
 GAP: Final = 3.0  # sampling intervals
 
 
@@ -41,12 +41,12 @@ def middle(foreseen: Floats) -> float:
     """The median of the forecasts that there are; that of the level is always there."""
     step, level, seasonal = foreseen[STEP], foreseen[LEVEL], foreseen[SEASON]
     if np.isnan(step) and np.isnan(seasonal):
-        return level
+        return float(level)
     if np.isnan(step):
-        return 0.5 * (level + seasonal)
+        return float(0.5 * (level + seasonal))
     if np.isnan(seasonal):
-        return 0.5 * (level + step)
-    return max(min(step, level), min(max(step, level), seasonal))
+        return float(0.5 * (level + step))
+    return float(max(min(step, level), min(max(step, level), seasonal)))
 
 
 @compiled
@@ -69,7 +69,7 @@ def _size(head: Any, kind: int, deviation: float) -> float:
 
 @compiled
 def _unit(head: Any, kind: int) -> float:
-    return max(head.sizes[kind], SMALLEST_SIZE * head.spread, SMALLEST_SHARE * abs(head.mean))
+    return float(max(head.sizes[kind], SMALLEST_SIZE * head.spread, SMALLEST_SHARE * abs(head.mean)))
 
 
 @compiled
@@ -88,21 +88,38 @@ def learn(head: Any, foreseen: Floats, x: float, o: Any) -> None:
 
 @compiled
 def edge(head: Any, foreseen: Floats, expected: float, wanted: float, side: float, o: Any) -> float:
-    """From where on, above (`side` 1) or below (-1) `expected`, the channel's score is `wanted`; nan in warm-up."""
-    near, far = np.inf, 0.0
+    """From where on, above (`side` 1) or below (-1) `expected`, the channel's score is `wanted`; nan in warm-up.
+
+    Where the forecasts disagree the score dips at each: the edge lies beyond the farthest dip that is below `wanted`.
+    """
+    near, first, far = -1.0, np.inf, 0.0
+    if score(head, foreseen, expected, o) < wanted:
+        near = 0.0
     for kind in range(DEVIATIONS):
         if not np.isnan(foreseen[kind]):
             if head.tails[kind, tail.SEEN] < o.warm_up:
                 return np.nan
-            own = tail.reach(head.tails[kind], wanted, FLOOR, o) * _unit(head, kind)
-            own = max(0.0, own + side * (foreseen[kind] - expected))
-            near, far = min(near, own), max(far, own)
-    if score(head, foreseen, expected + side * near, o) > wanted:
-        near = 0.0
+            off = side * (foreseen[kind] - expected)
+            own = off + tail.reach(head.tails[kind], wanted, FLOOR, o) * _unit(head, kind)
+            first, far = min(first, own), max(far, own)
+            if off > near and score(head, foreseen, foreseen[kind], o) < wanted:
+                near = off
+    if near < 0:
+        return expected
+    if first > near and score(head, foreseen, expected + side * first, o) < wanted:
+        near = first
+    return expected + side * _crossing(head, foreseen, expected, wanted, side, near, far, o)
+
+
+@compiled
+def _crossing(
+    head: Any, foreseen: Floats, expected: float, wanted: float, side: float, near: float, far: float, o: Any
+) -> float:
+    """How far from `expected` the score is `wanted`, between `near` (it is lower) and `far` (it is not)."""
     for _ in range(BISECTIONS):
         halfway = 0.5 * (near + far)
         if score(head, foreseen, expected + side * halfway, o) < wanted:
             near = halfway
         else:
             far = halfway
-    return expected + side * far
+    return far

@@ -35,18 +35,18 @@ def distance(memory: Floats, bits: Bits, x: float) -> float:
     if memory[BEGUN] == 0:
         return 0.0
     if memory[WIDTH] == 0:
-        return abs(x - memory[ORIGIN])
+        return float(abs(x - memory[ORIGIN]))
     place = (x - memory[ORIGIN]) / memory[WIDTH]
     inside = max(0, min(CELLS - 1, math.floor(max(-1.0, min(place, float(CELLS))))))
     if 0 <= place < CELLS and _visited(bits, inside):
         return 0.0
-    below = _nearest(bits, inside, -1)
-    above = _nearest(bits, inside, 1)
+    below = _nearest(bits, inside, -1) if place >= 0 else -1
+    above = _nearest(bits, inside, 1) if place < CELLS else CELLS
     cells = min(
         place - (below + 1) if below >= 0 else np.inf,
         above - place if above < CELLS else np.inf,
     )
-    return (max(cells, 0.0) + 0.5) * memory[WIDTH]
+    return float((max(cells, 0.0) + 0.5) * memory[WIDTH])
 
 
 @compiled

@@ -5,6 +5,7 @@ its own. An incident is new as long as it lasts, so novelty is reported when it 
 which is forgotten slowly.
 """
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from analysis.twintail import memory, tail
 from analysis.twintail.head import FAST, MEDIUM, NOVELTIES, SEASON_NOVELTY, SLOW
 
 FLOOR: Final = 0.25  # cells
+BEST_OF: Final = math.log10(NOVELTIES)  # the best of several is so much more likely than one of them
 SMALLEST_SHARE: Final = 1e-9  # of the mean
 
 
@@ -31,6 +33,7 @@ def score_and_learn(head: Any, x: float, from_template: float, time: int, o: Any
         novelty = max(novelty, tail.score(own_tail, distance, floor, o))
         tail.learn(own_tail, distance, floor, o.tail_novelty, o)
         memory.remember(own, bits, seen, time, o)
+    novelty = max(0.0, novelty - BEST_OF)
     reported = novelty if novelty > head.held else 0.0
     head.held = max(novelty, head.held - o.held)
     return reported
@@ -44,7 +47,7 @@ def _seen(head: Any, view: int, x: float, from_template: float) -> float:
     if view == 0:
         return x
     if view == 1:
-        return levels[FAST] - levels[MEDIUM]
+        return float(levels[FAST] - levels[MEDIUM])
     if view == 2:
-        return levels[FAST] - levels[SLOW]
-    return x - levels[SLOW]
+        return float(levels[FAST] - levels[SLOW])
+    return float(x - levels[SLOW])

@@ -29,9 +29,9 @@ class Options(NamedTuple):
     tail_rate_begin: float = 10.0  # over points seen, while that is more
     tail_deviation: float = 2.5  # first threshold, in mean sizes
     tail_novelty: float = 3.0
-    index: float = 0.25  # first guess of the tail index, worth `index_weight` points
-    index_weight: float = 10.0
-    index_rate: float = 0.003
+    xi: float = 0.35  # first guess of the tail index, worth `xi_weight` points
+    xi_weight: float = 10.0
+    xi_rate: float = 0.003
 
     # Novelty.
     memory_days: float = 14.0  # what was not seen for so long is new

@@ -34,7 +34,7 @@ def row(template: int, phase: int) -> int:
 def rows(phases: Ints) -> Ints:
     """All rows that points of these times use."""
     slots = phases % DAY_MS * SLOTS // DAY_MS
-    return np.unique(np.concatenate([slots, SLOTS * (1 + phases // DAY_MS % DAYS) + slots]))
+    return np.asarray(np.unique(np.concatenate([slots, SLOTS * (1 + phases // DAY_MS % DAYS) + slots])))
 
 
 @compiled

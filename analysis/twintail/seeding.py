@@ -18,7 +18,7 @@ WIDTH_MS: Final = DAY_MS // BINS
 
 def seed_templates(state: State, series: int, history: Points) -> State:
     """`state` with the templates of one series, which must be new, as its history has them; unchanged when that has
-    less than two days. `history`: the points of that series alone.
+    not more than two days. `history`: the points of that series alone.
     """
     try:
         begins, values = regular(history.phases, history.values, BINS)

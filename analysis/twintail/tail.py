@@ -35,15 +35,15 @@ def score(tail: Floats, x: float, floor: float, o: Any) -> float:
     q = max(tail[Q], floor)
     most = -math.log10(o.tail_share)
     if x <= q:
-        return most * x / q
-    return min(CAP, most + math.log10(x / q) / max(tail[XI], SMALLEST_XI))
+        return float(most * x / q)
+    return float(min(CAP, most + math.log10(x / q) / max(tail[XI], SMALLEST_XI)))
 
 
 @compiled
 def reach(tail: Floats, wanted: float, floor: float, o: Any) -> float:
     """The x of that score, which is at least that of the threshold."""
     above = wanted + math.log10(o.tail_share)
-    return max(tail[Q], floor) * 10.0 ** (above * max(tail[XI], SMALLEST_XI))
+    return float(max(tail[Q], floor) * 10.0 ** (above * max(tail[XI], SMALLEST_XI)))
 
 
 @compiled
@@ -54,7 +54,7 @@ def learn(tail: Floats, x: float, floor: float, first: float, o: Any) -> None:
         tail[Q] += (x - tail[Q]) / tail[SEEN]
         if tail[SEEN] >= o.warm_up:
             tail[Q] *= first
-            tail[XI] = o.index
+            tail[XI] = o.xi
         return
     tail[Q] = max(tail[Q], floor)
     if tail[Q] == 0:
@@ -63,7 +63,7 @@ def learn(tail: Floats, x: float, floor: float, first: float, o: Any) -> None:
     rate = max(o.tail_rate, o.tail_rate_begin / tail[SEEN])
     if x > tail[Q]:
         tail[EXCEEDED] += 1
-        share = max(o.index_rate, 1 / (tail[EXCEEDED] + o.index_weight))
+        share = max(o.xi_rate, 1 / (tail[EXCEEDED] + o.xi_weight))
         tail[XI] += share * (min(math.log(x / tail[Q]), LARGEST_STEP * tail[XI]) - tail[XI])
         tail[Q] *= math.exp(rate * (1 - o.tail_share))
     else:

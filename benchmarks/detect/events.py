@@ -4,7 +4,8 @@ An alarm is a run of points at or above the threshold, ended by `QUIET` points b
 points lies in an incident (a run of labelled points), which then is found; else it is false.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,8 @@ class Count(NamedTuple):
     delays: tuple[float, ...] = ()
 
     def add(self, other: "Count") -> "Count":
-        return Count(*(mine + its for mine, its in zip(self, other, strict=True)))
+        pairs: Iterator[tuple[Any, Any]] = zip(self, other, strict=True)
+        return Count(*(mine + its for mine, its in pairs))
 
     @property
     def f1(self) -> float:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from analysis.detection import Floats, Points
+from analysis.detection import Floats
 from analysis.detectors.twintail import TwinTail
 from analysis.twintail.options import Options
 from benchmarks.detect.sets import Series
@@ -24,7 +24,7 @@ RANGES: Final[dict[str, tuple[float, ...]]] = {
     "tail_share": (0.005, 0.01, 0.02),
     "tail_rate": (0.01, 0.02),
     "tail_novelty": (2.5, 3.0, 5.0),
-    "index": (0.2, 0.25, 0.35, 0.5),
+    "xi": (0.2, 0.25, 0.35, 0.5),
     "memory_days": (7.0, 14.0, 28.0),
     "held": (0.01, 0.02, 0.04),
 }
@@ -44,8 +44,8 @@ def scores(options: Options, sets: Sequence[Series]) -> list[Floats]:
     detector = TwinTail(options=options)
     found = []
     for series in sets:
-        points = Points(np.zeros(len(series.times), np.int64), series.times, series.values, series.times)
-        found.append(np.nan_to_num(detector.score(detector.start(1), points)[1].score))
+        _, scored = detector.score(detector.start(1), series.points)
+        found.append(np.nan_to_num(scored.score))
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.compiled import compiled
-from analysis.detection import Floats, Points, find
+from analysis.detection import Floats, find
 from benchmarks.detect.sets import Series
 
 EWMA_RATE: Final = 0.05
@@ -39,8 +39,8 @@ def stl(series: Series) -> Floats:
 def scores_of(name: str, series: Series) -> Floats:
     """Of one of our detectors at its defaults; 0 where it says nothing."""
     detector = find(name)
-    points = Points(np.zeros(len(series.times), np.int64), series.times, series.values, series.times)
-    return np.nan_to_num(detector.score(detector.start(1), points)[1].score)
+    _, scored = detector.score(detector.start(1), series.points)
+    return np.nan_to_num(scored.score)
 
 
 @compiled

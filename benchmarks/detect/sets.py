@@ -3,11 +3,12 @@
 import csv
 import json
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.detection import Points
 from benchmarks.failed import BenchmarkFailed
 from contracts.times import parse_instant
 
@@ -28,6 +29,11 @@ class Series(NamedTuple):
     values: NDArray[np.float64]
     windows: NDArray[np.int64]
     probation: int  # points at its start that do not count
+
+    @property
+    def points(self) -> Points:
+        """As points of a state's series 0; their days are those of UTC."""
+        return Points(np.zeros(len(self.times), np.int64), self.times, self.values, self.times)
 
     @property
     def days(self) -> float:
@@ -80,6 +86,6 @@ def _instant(text: str) -> int:
     return parse_instant(text.replace(" ", "T") + "Z")
 
 
-def _json(file: Path) -> dict[str, list[list[str]]]:
-    found: dict[str, list[list[str]]] = json.loads(file.read_text())
+def _json(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text())
     return found

@@ -14,7 +14,7 @@ WIDTH = DAY_MS // BINS
 def history(days: int, seed: int = 1) -> Floats:
     bins = np.arange(days * BINS)
     day, week = 20 * np.sin(2 * np.pi * bins / BINS), 15.0 * (bins // BINS % 7 >= 5)
-    return 100 + day + week + np.random.default_rng(seed).normal(0, 1, len(bins))
+    return np.asarray(100 + day + week + np.random.default_rng(seed).normal(0, 1, len(bins)))
 
 
 def test_parts_add_up_and_are_what_was_put_in() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.detection import Floats
 from benchmarks.detect import events, nab, sets
 from benchmarks.detect.sets import Series
 from benchmarks.failed import BenchmarkFailed
@@ -17,13 +18,13 @@ def series(windows: list[int], probation: int = 0) -> Series:
     return Series("a", np.arange(count) * 60_000, np.zeros(count), np.array(windows), probation)
 
 
-def detections(count: int, *places: int) -> np.ndarray:
+def detections(count: int, *places: int) -> Floats:
     found = np.zeros(count)
     found[list(places)] = 1.0
     return found
 
 
-def nab_score(one: Series, scores: np.ndarray) -> float:
+def nab_score(one: Series, scores: Floats) -> float:
     gains = nab.gains([one], [scores], COSTS)
     return gains.normalised(gains.at(1.0))
 

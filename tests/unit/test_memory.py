@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.detection import Floats
 from analysis.twintail import memory
 from analysis.twintail.options import Options
 
@@ -11,7 +12,7 @@ DAY_MS = 86_400_000
 values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60)
 
 
-def remember(seen: list[float], times: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def remember(seen: list[float], times: list[int]) -> tuple[Floats, memory.Bits]:
     row, bits = np.zeros(memory.FIELDS), np.zeros((2, memory.WORDS), np.uint64)
     for value, time in zip(seen, times, strict=True):
         memory.remember(row, bits, value, time, Options())
