@@ -5,14 +5,15 @@ else.
 """
 
 import importlib
+import pkgutil
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-FOLDER: Final = Path(__file__).parent / "detectors"
+from analysis import detectors
+
 DEFAULT: Final = "twintail"
 HEADS_A_PAGE: Final = 64
 
@@ -171,7 +172,7 @@ class Detector(Protocol):
 
 def names() -> list[str]:
     """Of all detectors."""
-    return sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
+    return sorted(module.name for module in pkgutil.iter_modules(detectors.__path__))
 
 
 def find(name: str) -> Detector:

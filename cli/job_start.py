@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 import sql
 from contracts import names
-from contracts.settings import Settings
+from contracts.settings import Settings, Topic
 from infra import log_start
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse
@@ -19,14 +19,30 @@ class DeployError(Exception):
 
 
 class JobKind(NamedTuple):
-    """A Flink job of ours: its module, and the pipelines whose consumer groups read for it."""
+    """A Flink job of ours: its module, and the pipelines whose consumer groups read for it.
+
+    `stream` is what it reads, by the name in the settings' topics; `rebuilds_from`, where it reads that from without
+    state; `holds`, the file below flink/ that knows what its restore points have read.
+    """
 
     name: str
     module: str
     pipelines: tuple[str, ...]
+    stream: str
+    rebuilds_from: Mode
+    holds: str
+
+    def topic(self, settings: Settings) -> Topic:
+        """What it reads."""
+        topic: Topic = getattr(settings.topics, self.stream)
+        return topic
 
 
-JOBS: Final = {kind.name: kind for kind in [JobKind(names.DATA_JOB, "jobs.data", names.DATA_PIPELINES)]}
+DATA: Final = JobKind(names.DATA_JOB, "jobs.data", names.DATA_PIPELINES, "user_tags", "blocks", "log.json")
+DETECTION: Final = JobKind(
+    names.DETECTION_JOB, "jobs.detection", names.DETECTION_PIPELINES, "series", "earliest", "log-series.json"
+)
+JOBS: Final = {kind.name: kind for kind in (DATA, DETECTION)}  # in the order in which they are submitted
 
 
 @dataclass(frozen=True)
@@ -43,9 +59,9 @@ class Start:
 WHERE: Final = {"earliest": "the beginning of the log", "blocks": "the listed blocks"}
 
 
-def arguments(settings: Settings, ids: dict[str, str], start: Start | None = None) -> list[str]:
+def arguments(settings: Settings, job: JobKind, ids: dict[str, str], start: Start | None = None) -> list[str]:
     """Of the job's module; `ids` by name of topic."""
-    topic = settings.topics.user_tags.name
+    topic = job.topic(settings).name
     mode = ["--start", start.mode] if start and start.restore is None else []
     return ["--topic-id", f"{topic}={ids[topic]}", *mode]
 
@@ -58,7 +74,8 @@ def choose(
 
     DeployError when its state was lost, or is all `broken` (paths), or the log no longer holds what comes after it.
     """
-    topic_id = ids[settings.topics.user_tags.name]
+    topic = job.topic(settings).name
+    topic_id = ids[topic]
     points = [point for point in cluster.restore_points(job.name) if reads(cluster, point.job_id, topic_id)]
     if points:
         whole = [point.path for point in points if point.path not in broken]
@@ -66,13 +83,15 @@ def choose(
             raise DeployError(_broken(job, sorted(broken)))
         refuse_gaps(settings, job)
         return Start(whole[0])
-    if is_known(settings, topic_id) and log_start.was_read(settings, settings.topics.user_tags.name, job.pipelines):
+    if is_known(settings, job, topic_id) and log_start.was_read(settings, topic, job.pipelines):
         raise DeployError(_lost(settings, job))
     return Start(None)
 
 
-def is_known(settings: Settings, topic_id: str) -> bool:
-    """Do the tables hold blocks of this topic?"""
+def is_known(settings: Settings, job: JobKind, topic_id: str) -> bool:
+    """Did the job leave results of this topic? By blocks in the tables, of a job that lists any."""
+    if job.rebuilds_from != "blocks":
+        return True
     with clickhouse.connect(settings) as tables:
         rows = tables.query(sql.read("queries/topic_is_known"), {"topic_id": topic_id}).result_rows
     return bool(rows[0][0])
@@ -80,7 +99,7 @@ def is_known(settings: Settings, topic_id: str) -> bool:
 
 def refuse_gaps(settings: Settings, job: JobKind) -> None:
     """DeployError when records that the job has not read were trimmed from the log."""
-    gaps = log_start.gaps(settings, settings.topics.user_tags.name, job.pipelines)
+    gaps = log_start.gaps(settings, job.topic(settings).name, job.pipelines)
     if gaps:
         lines = [
             f"  {gap.topic}/{gap.partition}: {gap.group} read up to {gap.committed}, the log begins at {gap.begin}"
@@ -90,7 +109,7 @@ def refuse_gaps(settings: Settings, job: JobKind) -> None:
 
 
 GAP_CHOICES: Final = """A restore would skip it without a word, and is refused. Choose:
-  --rebuild     start from the listed blocks that are still there; `tidewatch audit` shows what is missing"""
+  --rebuild     start from what is still there; of `data`, `tidewatch audit` shows what is missing"""
 
 
 def reads(cluster: FlinkCluster, job_id: str, topic_id: str) -> bool:
@@ -104,15 +123,16 @@ def _broken(job: JobKind, paths: list[str]) -> str:
     listed = "\n".join(f"  {path}" for path in paths)
     return (
         f"none of the restore points of {job.name} can be restored:\n{listed}\n"
-        "Choose `tidewatch deploy --from PATH` with a copy of one, or `tidewatch deploy --rebuild`"
+        f"Choose `tidewatch deploy --job {job.name} --from PATH` with a copy of one, or `tidewatch deploy --job "
+        f"{job.name} --rebuild`"
     )
 
 
 def _lost(settings: Settings, job: JobKind) -> str:
     return (
         f"{job.name} counted before, and no restore point of it is known in {settings.state_path / 'flink'}: a start "
-        "without state is refused. Choose:\n"
+        f"without state is refused. Choose, with `tidewatch deploy --job {job.name}`:\n"
         "  --from PATH   a savepoint or checkpoint that you know of\n"
-        "  --rebuild     start from the blocks listed in ClickHouse: rows are written again under the same keys, so\n"
+        f"  --rebuild     start from {WHERE[job.rebuilds_from]}: rows are written again under the same keys, so\n"
         "                nothing is counted twice"
     )

@@ -16,7 +16,10 @@ AGGREGATES_TABLE: Final = "aggregates_1m"
 BLOCKS_TABLE: Final = "blocks"
 MIGRATIONS_TABLE: Final = "migrations"
 REPLAYED_LETTERS_TABLE: Final = "replayed_letters"
+SCORES_TABLE: Final = "scores"
 
 # Flink jobs.
 DATA_JOB: Final = "data"
 DATA_PIPELINES: Final = ("archive", "aggregates", "profiles")  # their consumer groups are tidewatch-<pipeline>
+DETECTION_JOB: Final = "detection"
+DETECTION_PIPELINES: Final = ("anomalies",)

@@ -177,8 +177,15 @@ class Jobs(Section):
 
 
 class Detection(Section):
-    """`sets_dir`: labelled series that the benchmark of detectors measures with."""
+    """The job that watches every series. `sets_dir`: labelled series that the benchmark of detectors measures with."""
 
+    parallelism: int = Field(default=1, ge=1)  # a core scores half a million bins a second
+    checkpoint_seconds: float = Field(default=1.5, gt=0)
+    rocksdb_mb: Positive = 48  # a slot, of the state's caches and write buffers
+    most_series: Positive = 20_000  # that a partition of the topic series watches; more are counted, not watched
+    history_days: int = Field(default=14, ge=3)  # of what ClickHouse holds, to begin a new series with
+    unwritten_bytes: Positive = 33_554_432  # of scores that wait for ClickHouse; beyond it the oldest are dropped
+    scores_days: int = Field(default=30, ge=1)  # that scores are kept
     sets_dir: Path = Path("var/sets")
 
 
