@@ -16,6 +16,7 @@ from analysis import detectors
 
 DEFAULT: Final = "twintail"
 HEADS_A_PAGE: Final = 64
+SLOTS_A_PAGE: Final = 512
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -110,27 +111,33 @@ class State(NamedTuple):
         return found
 
     def pages(self, points: Points, rows: Ints) -> dict[str, bytes]:
-        """What changed when `points` were scored: pages of heads, and whole `rows` of slots (`Detector.rows`)."""
-        changed = {f"slots/{row}": self.slots[row].tobytes() for row in rows.tolist()}
+        """What changed when `points` were scored: of heads, and of these `rows` of slots (`Detector.rows`), the pages
+        that hold the points' series."""
+        changed = {}
         for page in np.unique(points.series // HEADS_A_PAGE).tolist():
             changed[f"heads/{page}"] = self.heads[page * HEADS_A_PAGE : (page + 1) * HEADS_A_PAGE].tobytes()
+        for page in np.unique(points.series // SLOTS_A_PAGE).tolist():
+            for row in rows.tolist():
+                slots = self.slots[row, page * SLOTS_A_PAGE : (page + 1) * SLOTS_A_PAGE]
+                changed[f"slots/{row}/{page}"] = slots.tobytes()
         return changed
 
     def with_pages(self, pages: dict[str, bytes]) -> "State":
         """`self` with the saved pages in place, larger when these hold more series; ForeignState when none of it."""
         series = len(self.heads)
         for name, data in pages.items():
-            kind, _, number = name.partition("/")
+            kind, *numbers = name.split("/")
             if kind == "heads":
-                series = max(series, int(number) * HEADS_A_PAGE + len(data) // self.heads.itemsize)
+                series = max(series, int(numbers[0]) * HEADS_A_PAGE + len(data) // self.heads.itemsize)
         state = self.resized(series)
         for name, data in pages.items():
-            kind, _, number = name.partition("/")
+            kind, *numbers = name.split("/")
             try:
                 if kind == "heads":
-                    _put(state.heads[int(number) * HEADS_A_PAGE :], data)
+                    _put(state.heads[int(numbers[0]) * HEADS_A_PAGE :], data)
                 else:
-                    _put(state.slots[int(number)], data)
+                    row, page = map(int, numbers)
+                    _put(state.slots[row, page * SLOTS_A_PAGE :], data)
             except (ValueError, IndexError):
                 raise ForeignState(f"page {name} was saved by another detector, or another version of it") from None
         return state
@@ -167,6 +174,14 @@ class Detector(Protocol):
 
     def rows(self, points: Points) -> Ints:
         """The rows of `State.slots` that these points rewrite."""
+        ...
+
+
+class Seedable(Detector, Protocol):
+    """A detector to which a history teaches more than its points would one by one."""
+
+    def seed(self, state: State, history: Points) -> State:
+        """What is known of new series once their histories were seen; each has points of its own in `history`."""
         ...
 
 
