@@ -12,7 +12,6 @@ from analysis.detection import Ints, Points, Scores, State
 from analysis.twintail import season, step
 from analysis.twintail.head import HEAD
 from analysis.twintail.options import Options
-from analysis.twintail.seeding import seed_templates
 
 THRESHOLD: Final = 4.5
 
@@ -40,6 +39,8 @@ class TwinTail:
 
     def seed(self, state: State, history: Points) -> State:
         """What is known of new series once their histories were seen; each has points of its own in `history`."""
+        from analysis.twintail.seeding import seed_templates  # statsmodels, which only this needs, takes seconds to import
+
         for series in np.unique(history.series):
             state = seed_templates(state, int(series), history.take(history.series == series))
         return self.score(state, history)[0]
