@@ -39,7 +39,7 @@ def run() -> list[Result]:
     folder = load().sets_path
     files, profiles, kpis = sets.nab(folder), sets.nab_profiles(folder), sets.kpi(folder)
     click.echo(f"constants for the nested figures: {nested.DRAWS} draws by seed {nested.SEED}")
-    return [*_nab(files, profiles), *_kpi(kpis), _speed()]
+    return [*_nab(files, profiles), *_kpi(kpis), _speed(), *_state()]
 
 
 def _nab(files: list[Series], profiles: dict[str, Costs]) -> list[Result]:
@@ -105,6 +105,19 @@ def _kpi(kpis: list[Series]) -> list[Result]:
 def _choose_kpi(some: list[Series], scores: list[Floats]) -> tuple[float, float]:
     threshold = events.best_threshold(some, scores)
     return events.total(some, scores, threshold).f1, threshold
+
+
+def _state() -> list[Result]:
+    """What is kept of a series, and what a bin of all series makes a job write, for each."""
+    detector = find(OURS)
+    times = np.zeros(SERIES, np.int64)
+    points = Points(np.arange(SERIES), times, np.zeros(SERIES), times)
+    state = detector.start(SERIES)
+    written = sum(map(len, state.pages(points, detector.rows(points)).values()))
+    return [
+        Result("detection.state", (state.heads.nbytes + state.slots.nbytes) / SERIES, "bytes a series"),
+        Result("detection.state.rewritten", written / SERIES, "bytes a series and bin"),
+    ]
 
 
 def _speed() -> Result:
