@@ -127,8 +127,10 @@ class State(NamedTuple):
         series = len(self.heads)
         for name, data in pages.items():
             kind, *numbers = name.split("/")
-            if kind == "heads":
-                series = max(series, int(numbers[0]) * HEADS_A_PAGE + len(data) // self.heads.itemsize)
+            size, width = (
+                (HEADS_A_PAGE, self.heads.itemsize) if kind == "heads" else (SLOTS_A_PAGE, self.slots.itemsize)
+            )
+            series = max(series, int(numbers[-1]) * size + len(data) // width)
         state = self.resized(series)
         for name, data in pages.items():
             kind, *numbers = name.split("/")

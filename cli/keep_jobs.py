@@ -71,7 +71,7 @@ class KeepJobs:
         try:
             start = choose(self._settings, self._cluster, job, ids, self._broken[job.name])
         except DeployError:
-            self._broken[job.name].clear()  # from the newest again: it may have been the disk or the cluster that was broken
+            self._broken[job.name].clear()  # from the newest again: perhaps the disk or the cluster was broken
             raise
         if start.restore and self._broken[job.name]:
             require_log(self._settings, self._cluster, job, start.restore, force=False)

@@ -1,5 +1,6 @@
-"""The Flink job `detection`: the pipeline anomalies over closed bins. A job of its own, so that paging does not wait for
-storage: the sinks of `data` and their checkpoints are not its own.
+"""The Flink job `detection`: the pipeline anomalies over closed bins.
+
+A job of its own, so that paging does not wait for storage: the sinks of `data`, and their checkpoints, are not its own.
 
 Run by `flink run -pym jobs.detection --topic-id series=UUID`; the settings are read where it is submitted.
 """

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 class Watcher:
     """All but `open` and `close` are called with a current key, within `process_element` or `on_timer`.
 
-    The metrics `unreadable_records` and `refused_bins` count what was not watched: records that hold something else, and
-    bins of series beyond `detection.most_series`.
+    The metrics `unreadable_records` and `refused_bins` count what was not watched: records that hold something else,
+    and bins of series beyond `detection.most_series`.
     """
 
     def __init__(self, settings: Settings) -> None:

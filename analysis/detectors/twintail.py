@@ -19,7 +19,7 @@ THRESHOLD: Final = 4.5
 class TwinTail:
     """Outside of the band a point is an anomaly by deviation alone; inside of it, it can be one by being new."""
 
-    channels = ("deviation", "novelty")
+    channels: tuple[str, ...] = ("deviation", "novelty")
 
     def __init__(self, threshold: float = THRESHOLD, options: Options | None = None) -> None:
         self.threshold = threshold
@@ -39,7 +39,7 @@ class TwinTail:
 
     def seed(self, state: State, history: Points) -> State:
         """What is known of new series once their histories were seen; each has points of its own in `history`."""
-        from analysis.twintail.seeding import seed_templates  # statsmodels, which only this needs, takes seconds to import
+        from analysis.twintail.seeding import seed_templates  # here: statsmodels takes seconds to import
 
         for series in np.unique(history.series):
             state = seed_templates(state, int(series), history.take(history.series == series))

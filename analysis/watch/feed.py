@@ -163,7 +163,8 @@ class Feed:
         that were quiet."""
         self.live.seen(list(having), start)
         for number in self.live.at(start, FORGET_MS).tolist():
-            yield number, having.get(number) or Bin(*self.live.names[number], self.resolution, start, 0, 0, 0)
+            metric, labels = self.live.names[number]
+            yield number, having.get(number) or Bin(metric, labels, self.resolution, start, 0, 0, 0)
 
     def _score(self, bins: list[tuple[int, Bin]], known: int, changes: Changes) -> Iterator[ScoredBin]:
         """`bins` by number of their series, of which those from `known` on are new."""

@@ -15,7 +15,9 @@ def with_quiet(bins: Mapping[int, tuple[Ints, Floats]], ends: Mapping[int, int],
 
     `bins`: begins, rising, and values by number of the series; times in milliseconds.
     """
-    parts = [_filled(number, *bins[number], ends[number], resolution) for number in sorted(bins) if len(bins[number][0])]
+    parts = [
+        _filled(number, *bins[number], ends[number], resolution) for number in sorted(bins) if len(bins[number][0])
+    ]
     if not parts:
         return NONE
     series, times, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))

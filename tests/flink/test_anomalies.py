@@ -88,7 +88,9 @@ def rows(settings: Settings, metric: str, columns: str, where: str = "1") -> lis
 def test_a_minute_of_zero_is_found_and_its_value_is_corrected_later(settings: Settings, metric: str) -> None:
     broken = START // 1000 + BROKEN * 60
     columns = "revised.revision, revised.value, score > 4.5, expected > 200, lower > 0, channel"
-    ((revision, value, *said),) = rows(settings, metric, columns, f"empty(labels) AND toUnixTimestamp(start) = {broken}")
+    ((revision, value, *said),) = rows(
+        settings, metric, columns, f"empty(labels) AND toUnixTimestamp(start) = {broken}"
+    )
     assert (revision, value) == (290, REVISED)
     assert said[:3] == [1, 1, 1]
     assert said[3] in ("deviation", "novelty")
@@ -101,5 +103,7 @@ def test_a_quiet_series_has_rows_of_zero(settings: Settings, metric: str) -> Non
 
 
 def test_ordinary_minutes_are_no_anomalies(settings: Settings, metric: str) -> None:
-    ((count,),) = rows(settings, metric, "count()", f"score > 4.5 AND toUnixTimestamp(start) < {START // 1000 + BROKEN * 60}")
+    ((count,),) = rows(
+        settings, metric, "count()", f"score > 4.5 AND toUnixTimestamp(start) < {START // 1000 + BROKEN * 60}"
+    )
     assert isinstance(count, int) and count <= 2

@@ -135,7 +135,6 @@ def day(minute: int) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_kill_at_any_moment_changes_nothing(seed: int) -> None:
     """The state that was kept, and nothing else, goes on as if there had been no kill."""
-    print(f"seed {seed}")
     dice = random.Random(seed)  # noqa: S311  # repeatable
     messages: list[Message] = [progress(0, 0, 2), progress(0, 1, 2)]
     for minute in range(400):

@@ -28,7 +28,7 @@ def test_every_job_s_module_is_packed() -> None:
 
 def test_detection_alone_has_short_checkpoints_of_what_changed() -> None:
     ours, others = job_options(SETTINGS, DETECTION_MODULE), job_options(SETTINGS, DATA.module)
-    assert DETECTION_MODULE == DETECTION.module
+    assert DETECTION.module == DETECTION_MODULE
     assert others == job_options(SETTINGS)
     interval, incremental = "execution.checkpointing.interval", "execution.checkpointing.incremental"
     assert (ours[interval], ours[incremental]) == ("1500 ms", "true")
