@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS scores
 (
     metric LowCardinality(String),
     series UInt64 CODEC(ZSTD),   -- a hash of metric and labels
-    labels Map(String, String) CODEC(ZSTD),
+    labels SimpleAggregateFunction(anyLast, Map(String, String)) CODEC(ZSTD),  -- the same in all rows of a series
     resolution UInt32 CODEC(ZSTD),  -- seconds
     start DateTime('UTC') CODEC(DoubleDelta, ZSTD),
     revised SimpleAggregateFunction(max, Tuple(revision Int64, value Float64)) CODEC(ZSTD),
