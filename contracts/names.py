@@ -5,6 +5,7 @@ from typing import Final
 # Kafka topics: defaults of the settings `topics.….name`, which say what a topic is really called.
 USER_TAGS: Final = "user-tags"
 SERIES: Final = "series"
+ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 
 # Kafka record headers.
