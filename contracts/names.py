@@ -17,7 +17,7 @@ AGGREGATES_TABLE: Final = "aggregates_1m"
 BLOCKS_TABLE: Final = "blocks"
 MIGRATIONS_TABLE: Final = "migrations"
 REPLAYED_LETTERS_TABLE: Final = "replayed_letters"
-SCORES_TABLE: Final = "scores"
+SCORED_BINS_TABLE: Final = "scored_bins"
 
 # Flink jobs.
 DATA_JOB: Final = "data"

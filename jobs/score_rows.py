@@ -1,4 +1,4 @@
-"""Scored bins as rows of the table `scores`."""
+"""Scored bins as rows of the table `scored_bins`."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -34,13 +34,9 @@ def score_rows(scored: Sequence[ScoredBin], now: int) -> pa.Table:
             "labels": pa.array([list(one.labels.items()) for one in bins], pa.map_(pa.string(), pa.string())),
             "resolution": pa.array([one.resolution // 1000 for one in bins], pa.uint32()),
             "start": pa.array([one.start // 1000 for one in bins], pa.uint32()),
-            "revised": pa.StructArray.from_arrays(
-                [
-                    pa.array([one.revision for one in bins], pa.int64()),
-                    pa.array([float(one.value) for one in bins], pa.float64()),
-                ],
-                ["revision", "value"],
-            ),
+            "revised": pa.array([one.revised for one in scored], pa.bool_()),
+            "revision": pa.array([one.revision for one in bins], pa.int64()),
+            "value": pa.array([float(one.value) for one in bins], pa.float64()),
             "score": _known([one.score for one in scored]),
             "expected": _known([one.expected for one in scored]),
             "lower": _known([one.lower for one in scored]),

@@ -16,7 +16,7 @@ from analysis.detection import Seedable
 from analysis.detectors import twintail
 from analysis.watch.feed import Changes, Feed
 from analysis.watch.scored import ScoredBin
-from contracts.names import SCORES_TABLE
+from contracts.names import SCORED_BINS_TABLE
 from contracts.series import Message, Progress, decode
 from contracts.settings import Settings
 from jobs.flink import BLOB
@@ -38,7 +38,7 @@ class Watcher:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._feeds: dict[Any, dict[int, Feed]] = {}  # by key and resolution
-        self._outbox = Outbox(settings, SCORES_TABLE, settings.detection.unwritten_bytes)
+        self._outbox = Outbox(settings, SCORED_BINS_TABLE, settings.detection.unwritten_bytes)
         self._histories = Histories(settings)
 
     def open(self, runtime_context: RuntimeContext) -> None:

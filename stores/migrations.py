@@ -31,4 +31,4 @@ def _set_retention(client: Client, settings: Settings) -> None:
     client.command(sql.read("admin/keep_user_tags"), {"days": settings.clickhouse.archive_days})
     client.command(sql.read("admin/keep_aggregates_1m"), {"days": settings.clickhouse.aggregates_days})
     client.command(sql.read("admin/keep_blocks"), {"days": settings.clickhouse.aggregates_days})
-    client.command(sql.read("admin/keep_scores"), {"days": settings.detection.scores_days})
+    client.command(sql.read("admin/keep_scored_bins"), {"days": settings.detection.scores_days})

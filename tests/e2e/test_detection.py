@@ -17,8 +17,8 @@ from tests.e2e.world import World
 PATIENCE: Final = 240.0  # two minutes must begin and end
 EVERY: Final = 0.5  # seconds, of a tag to each partition
 STATEMENT: Final = """
-    SELECT toUnixTimestamp(start) * 1000 AS minute, revised.value
-    FROM scores FINAL
+    SELECT toUnixTimestamp(start) * 1000 AS minute, value
+    FROM scores
     WHERE metric = {metric:String} AND empty(labels) AND minute >= {begin:Int64} AND isNotNull(score)
     ORDER BY minute"""
 

@@ -121,12 +121,12 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 def rows(settings: Settings, metric: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
     with sessions.connect(settings) as client:
-        statement = f"SELECT {columns} FROM scores FINAL WHERE metric = {{metric:String}} AND {where}"  # noqa: S608
+        statement = f"SELECT {columns} FROM scores WHERE metric = {{metric:String}} AND {where}"  # noqa: S608
         return [tuple(row) for row in client.query(statement, {"metric": metric}).result_rows]
 
 
 def test_a_minute_of_zero_is_found_and_its_value_is_corrected_later(own: Settings, metric: str) -> None:
-    columns = "revised.revision, revised.value, score > 4.5, expected > 200, lower > 0, channel"
+    columns = "revision, value, score > 4.5, expected > 200, lower > 0, channel"
     ((revision, value, *said),) = rows(own, metric, columns, f"empty(labels) AND toUnixTimestamp(start) = {AT}")
     assert (revision, value) == (290, REVISED)
     assert said[:3] == [1, 1, 1]
@@ -134,7 +134,7 @@ def test_a_minute_of_zero_is_found_and_its_value_is_corrected_later(own: Setting
 
 
 def test_a_quiet_series_has_rows_of_zero(own: Settings, metric: str) -> None:
-    found = rows(own, metric, "revised.value, count()", "labels['origin'] = 'X' GROUP BY revised.value")
+    found = rows(own, metric, "value, count()", "labels['origin'] = 'X' GROUP BY value")
     # From its first bin, in minute 1, to the last that was closed.
     assert sorted(found) == [(0.0, MINUTES // 3 - 1 + 2), (2.0, MINUTES - MINUTES // 3)]
 
