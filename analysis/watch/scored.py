@@ -1,4 +1,4 @@
-"""A closed bin and what the detector says of it: what rules judge, and what becomes a row of the table `scored_bins`."""
+"""A closed bin and what the detector says of it: what rules judge, and what becomes a row of `scored_bins`."""
 
 from math import nan
 from typing import NamedTuple

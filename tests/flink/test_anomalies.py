@@ -1,5 +1,6 @@
-"""The pipeline `anomalies` from a real Kafka into a real ClickHouse, which is away at first; run twice over the same log,
-as after a replay.
+"""The pipeline `anomalies` from a real Kafka into a real ClickHouse, which is away at first.
+
+It runs twice over the same log, as after a replay.
 """
 
 import logging
