@@ -21,9 +21,11 @@ EXAMPLES = """
 Examples:
   tidewatch deploy                    new code, from a savepoint of what runs
   tidewatch deploy --dry-run          what would be done
+  tidewatch deploy --job detection    of that job alone
   tidewatch deploy --from file:///…   from a restore point of your choice
   tidewatch deploy --code ZIP         earlier code, from state_dir/flink/code
   tidewatch deploy --rebuild          without state: from the blocks in ClickHouse
+  tidewatch deploy --rebuild --job detection    without state: from the beginning of the topic series
 """
 
 
@@ -40,8 +42,8 @@ class Options:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--job", "name", default="data", show_default=True, help="Which job.")
-@click.option("--rebuild", is_flag=True, help="Start without state, from the blocks listed in ClickHouse.")
+@click.option("--job", "name", help="Which job.  [default: all; with --rebuild or --from: data]")
+@click.option("--rebuild", is_flag=True, help="Start without state: from what can be read again.")
 @click.option("--from", "restore", metavar="PATH", help="A savepoint or checkpoint to start from.")
 @click.option(
     "--code", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Zip of an earlier deployment."
@@ -53,15 +55,19 @@ class Options:
     "after --from.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-def command(**options: object) -> None:
-    """Stop a job with a savepoint and run this checkout's code from it.
+def command(name: str | None, **options: object) -> None:
+    """Stop the jobs with savepoints and run this checkout's code from these.
 
     A job that does not run starts from its newest restore point. A start without state is refused, unless nothing was
     counted yet or --rebuild is given. When the new code does not run, the former is submitted again.
     """
+    from cli.job_start import DATA, wanted
     from contracts.settings import load
 
-    deploy(load(), Options(**options), click.echo)  # type: ignore[arg-type]  # click's names are the fields' names
+    settings = load()
+    every = [job.name for job in wanted(settings)] if not options["rebuild"] and not options["restore"] else [DATA.name]
+    for one in [name] if name else every:
+        deploy(settings, Options(one, **options), click.echo)  # type: ignore[arg-type]  # click's names are the fields'
 
 
 def deploy(settings: Settings, options: Options, say: Callable[[str], None]) -> str | None:
@@ -85,13 +91,13 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
     job = _job(options.name)
     ids = topics.topic_ids(settings)
     running = cluster.running(job.name)
-    start = _start(settings, options, cluster, running, ids)
-    args = arguments(settings, ids, start)
+    start = _start(settings, options, job, cluster, running, ids)
+    args = arguments(settings, job, ids, start)
     code = cluster.pack(options.code)
     if running and start is None and not options.force and cluster.runs_already(running, args, code):
         say(f"{job.name} runs this code with these settings already ({running}); --force deploys it again")
         return running
-    topic_id = ids[settings.topics.user_tags.name]
+    topic_id = ids[job.topic(settings).name]
     deployment = Deployment(
         cluster,
         job,
@@ -105,14 +111,14 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
         say(deployment.plan(running, start))
         return None
     submitted = deployment.run(running, start)
-    if options.rebuild:
+    if options.rebuild and job.stream == "user_tags":
         say("events that waited for the profile store in the lost state: `tidewatch rebuild profiles` adds them")
     say(f"{job.name} runs as {submitted}, code {code.stem}")
     return submitted
 
 
 def _start(
-    settings: Settings, options: Options, cluster: FlinkCluster, running: str | None, ids: dict[str, str]
+    settings: Settings, options: Options, job: JobKind, cluster: FlinkCluster, running: str | None, ids: dict[str, str]
 ) -> Start | None:
     """None: from the savepoint that the running job is stopped with."""
     from cli.job_reading import require_log
@@ -121,13 +127,13 @@ def _start(
     if options.rebuild and options.restore:
         raise DeployError("--rebuild starts without state, --from with one: choose")
     if options.rebuild:
-        return Start(None, "blocks")
+        return Start(None, job.rebuilds_from)
     if options.restore:
-        require_log(settings, cluster, _job(options.name), options.restore, force=options.force)
+        require_log(settings, cluster, job, options.restore, force=options.force)
         return Start(options.restore)
-    if running and reads(cluster, running, ids[settings.topics.user_tags.name]):
+    if running and reads(cluster, running, ids[job.topic(settings).name]):
         return None
-    return choose(settings, cluster, _job(options.name), ids)
+    return choose(settings, cluster, job, ids)
 
 
 def _job(name: str) -> JobKind:

@@ -17,13 +17,13 @@ from jobs.starts import block_starts
 
 UNKNOWN_CHOICES: Final = """A restore skips without a word what is no longer there. Choose:
   --force       restore it all the same; `tidewatch audit` shows what is missing
-  --rebuild     start from the blocks listed in ClickHouse"""
+  --rebuild     start without state"""
 
 
 def look(settings: Settings, cluster: FlinkCluster, job: JobKind, topic_id: str) -> Holds:
     """What is known now, and remembered for the next look."""
-    path = settings.state_path / "flink" / "log.json"
-    topic = settings.topics.user_tags.name
+    path = settings.state_path / "flink" / job.holds
+    topic = job.topic(settings).name
     committed = log_start.committed(settings, topic, job.pipelines)  # first: see log_holds.look
     points = [point.path for point in cluster.restore_points(job.name) if reads(cluster, point.job_id, topic_id)]
     holds = log_holds.look(log_holds.load(path), topic_id, committed, points)
@@ -37,7 +37,7 @@ def require_log(settings: Settings, cluster: FlinkCluster, job: JobKind, restore
     folder = local_folder(restore) if "flink" in settings.embedded else None
     if folder is not None and not (folder / "_metadata").is_file():
         raise DeployError(f"{restore} is no savepoint or checkpoint: there is no {folder / '_metadata'}")
-    topic = settings.topics.user_tags.name
+    topic = job.topic(settings).name
     topic_id = topics.topic_ids(settings)[topic]
     for point in cluster.restore_points(job.name):
         if is_same(point.path, restore) and not reads(cluster, point.job_id, topic_id):
@@ -57,7 +57,7 @@ def require_log(settings: Settings, cluster: FlinkCluster, job: JobKind, restore
 def rewind(settings: Settings, cluster: FlinkCluster, job: JobKind, topic_id: str, start: Start) -> None:
     """Puts the consumer groups back to where the job is about to start, so that they speak of it and not of the former;
     to where the log begins, if that is not known. The job must not run."""
-    topic = settings.topics.user_tags.name
+    topic = job.topic(settings).name
     offsets = {partition: begin for partition, (begin, _) in log_start.bounds(settings, topic).items()}
     if start.restore:
         offsets |= _read_by(look(settings, cluster, job, topic_id), start.restore)

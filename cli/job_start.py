@@ -6,12 +6,12 @@ from typing import Final, Literal, NamedTuple
 
 import sql
 from contracts import names
-from contracts.settings import Settings
+from contracts.settings import Settings, Topic
 from infra import log_start
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse
 
-Mode = Literal["earliest", "blocks"]
+Mode = Literal["earliest", "blocks", "recent"]
 
 
 class DeployError(Exception):
@@ -19,14 +19,53 @@ class DeployError(Exception):
 
 
 class JobKind(NamedTuple):
-    """A Flink job of ours: its module, and the pipelines whose consumer groups read for it."""
+    """A Flink job of ours: its module, and the pipelines whose consumer groups read for it.
+
+    `stream` is what it mainly reads, by the name in the settings' topics; `rebuilds_from`, where it reads that from
+    without state; `holds`, the file below flink/ that knows what its restore points have read; `others`, the further
+    streams that it reads, each with its pipelines.
+    """
 
     name: str
     module: str
     pipelines: tuple[str, ...]
+    stream: str
+    rebuilds_from: Mode
+    holds: str
+    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def topic(self, settings: Settings) -> Topic:
+        """What it mainly reads."""
+        return self.reads(settings)[0][0]
+
+    def reads(self, settings: Settings) -> list[tuple[Topic, tuple[str, ...]]]:
+        """All topics that it reads, with the pipelines that do."""
+        streams = ((self.stream, self.pipelines), *self.others)
+        return [(getattr(settings.topics, stream), pipelines) for stream, pipelines in streams]
 
 
-JOBS: Final = {kind.name: kind for kind in [JobKind(names.DATA_JOB, "jobs.data", names.DATA_PIPELINES)]}
+DATA: Final = JobKind(
+    names.DATA_JOB,
+    "jobs.data",
+    names.DATA_PIPELINES,
+    "user_tags",
+    "blocks",
+    "log.json",
+    (("points", names.POINT_PIPELINES),),
+)
+DETECTION: Final = JobKind(
+    names.DETECTION_JOB, "jobs.detection", names.DETECTION_PIPELINES, "series", "earliest", "log-series.json"
+)
+PATTERNS: Final = JobKind(
+    names.PATTERNS_JOB,
+    "jobs.patterns",
+    names.TAG_PATTERN_PIPELINES,
+    "user_tags",
+    "recent",
+    "log-patterns.json",
+    (("series", names.MINUTE_PATTERN_PIPELINES),),
+)
+JOBS: Final = {kind.name: kind for kind in (DATA, DETECTION, PATTERNS)}
 
 
 @dataclass(frozen=True)
@@ -40,13 +79,22 @@ class Start:
         return f"restored from {self.restore}" if self.restore else f"without state, reading from {WHERE[self.mode]}"
 
 
-WHERE: Final = {"earliest": "the beginning of the log", "blocks": "the listed blocks"}
+WHERE: Final = {
+    "earliest": "the beginning of the log",
+    "blocks": "the listed blocks",
+    "recent": "a little before the newest record",
+}
 
 
-def arguments(settings: Settings, ids: dict[str, str], start: Start | None = None) -> list[str]:
+def wanted(settings: Settings) -> list[JobKind]:
+    """The jobs that are to run, in the order in which they are submitted."""
+    return [JOBS[name] for name in settings.flink.jobs]
+
+
+def arguments(settings: Settings, job: JobKind, ids: dict[str, str], start: Start | None = None) -> list[str]:
     """Of the job's module; `ids` by name of topic."""
     mode = ["--start", start.mode] if start and start.restore is None else []
-    read = (settings.topics.user_tags.name, settings.topics.points.name)
+    read = [topic.name for topic, _ in job.reads(settings)]
     return [*(word for topic in read for word in ("--topic-id", f"{topic}={ids[topic]}")), *mode]
 
 
@@ -58,7 +106,8 @@ def choose(
 
     DeployError when its state was lost, or is all `broken` (paths), or the log no longer holds what comes after it.
     """
-    topic_id = ids[settings.topics.user_tags.name]
+    topic = job.topic(settings).name
+    topic_id = ids[topic]
     points = [point for point in cluster.restore_points(job.name) if reads(cluster, point.job_id, topic_id)]
     if points:
         whole = [point.path for point in points if point.path not in broken]
@@ -66,13 +115,15 @@ def choose(
             raise DeployError(_broken(job, sorted(broken)))
         refuse_gaps(settings, job)
         return Start(whole[0])
-    if is_known(settings, topic_id) and log_start.was_read(settings, settings.topics.user_tags.name, job.pipelines):
+    if is_known(settings, job, topic_id) and log_start.was_read(settings, topic, job.pipelines):
         raise DeployError(_lost(settings, job))
-    return Start(None)
+    return Start(None, "recent" if job.rebuilds_from == "recent" else "earliest")
 
 
-def is_known(settings: Settings, topic_id: str) -> bool:
-    """Do the tables hold blocks of this topic?"""
+def is_known(settings: Settings, job: JobKind, topic_id: str) -> bool:
+    """Did the job leave results of this topic? By blocks in the tables, of a job that lists any."""
+    if job.rebuilds_from != "blocks":
+        return True
     with clickhouse.connect(settings) as tables:
         rows = tables.query(sql.read("queries/topic_is_known"), {"topic_id": topic_id}).result_rows
     return bool(rows[0][0])
@@ -80,8 +131,7 @@ def is_known(settings: Settings, topic_id: str) -> bool:
 
 def refuse_gaps(settings: Settings, job: JobKind) -> None:
     """DeployError when records that the job has not read were trimmed from the log."""
-    gaps = log_start.gaps(settings, settings.topics.user_tags.name, job.pipelines)
-    gaps += log_start.gaps(settings, settings.topics.points.name, names.POINT_PIPELINES)
+    gaps = [gap for topic, pipelines in job.reads(settings) for gap in log_start.gaps(settings, topic.name, pipelines)]
     if gaps:
         lines = [
             f"  {gap.topic}/{gap.partition}: {gap.group} read up to {gap.committed}, the log begins at {gap.begin}"
@@ -91,7 +141,7 @@ def refuse_gaps(settings: Settings, job: JobKind) -> None:
 
 
 GAP_CHOICES: Final = """A restore would skip it without a word, and is refused. Choose:
-  --rebuild     start from the listed blocks that are still there; `tidewatch audit` shows what is missing"""
+  --rebuild     start from what is still there; of `data`, `tidewatch audit` shows what is missing"""
 
 
 def reads(cluster: FlinkCluster, job_id: str, topic_id: str) -> bool:
@@ -105,15 +155,16 @@ def _broken(job: JobKind, paths: list[str]) -> str:
     listed = "\n".join(f"  {path}" for path in paths)
     return (
         f"none of the restore points of {job.name} can be restored:\n{listed}\n"
-        "Choose `tidewatch deploy --from PATH` with a copy of one, or `tidewatch deploy --rebuild`"
+        f"Choose `tidewatch deploy --job {job.name} --from PATH` with a copy of one, or `tidewatch deploy --job "
+        f"{job.name} --rebuild`"
     )
 
 
 def _lost(settings: Settings, job: JobKind) -> str:
     return (
         f"{job.name} counted before, and no restore point of it is known in {settings.state_path / 'flink'}: a start "
-        "without state is refused. Choose:\n"
+        f"without state is refused. Choose, with `tidewatch deploy --job {job.name}`:\n"
         "  --from PATH   a savepoint or checkpoint that you know of\n"
-        "  --rebuild     start from the blocks listed in ClickHouse: rows are written again under the same keys, so\n"
+        f"  --rebuild     start from {WHERE[job.rebuilds_from]}: rows are written again under the same keys, so\n"
         "                nothing is counted twice"
     )

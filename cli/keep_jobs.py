@@ -1,9 +1,10 @@
 """Keeps our jobs on the embedded Flink: submitted when they do not run, from the newest restore point."""
 
+from collections import defaultdict
 from typing import Final
 
 from cli.job_reading import require_log, rewind
-from cli.job_start import JOBS, DeployError, JobKind, Start, arguments, choose, reads
+from cli.job_start import DeployError, JobKind, Start, arguments, choose, reads, wanted
 from contracts.settings import Settings
 from infra import topics
 from infra.flink.rest import Rest
@@ -29,20 +30,24 @@ class KeepJobs:
         self._cluster = FlinkCluster(settings)
         self._rest = Rest(settings.flink_host, settings.flink.port)
         self._submitted: set[str] = set()
-        self._broken: set[str] = set()  # restore points that a job could not begin with
+        self._broken: dict[str, set[str]] = defaultdict(set)  # by job, restore points that it could not begin with
 
     def __call__(self) -> None:
         """Returns when all jobs run; JobDown, or an error of Flink, Kafka or ClickHouse, when one does not yet."""
-        for job in JOBS.values():
-            self._keep(job)
+        running = [
+            (job, self._running(job)) for job in wanted(self._settings)
+        ]  # one starts while the next is submitted
+        for job, job_id in running:
+            self._require_running(job, job_id)
 
-    def _keep(self, job: JobKind) -> None:
+    def _running(self, job: JobKind) -> str:
+        """The job's id; submits it if need be."""
         running = self._cluster.running(job.name)
-        if running is None or self._reads_another_topic(job, running):
-            if not self._submits:
-                raise JobDown(f"job {job.name} does not run on {self._rest.address}: submit it by `tidewatch deploy`")
-            running = self._submit(job)
-        self._require_running(job, running)
+        if running is not None and not self._reads_another_topic(job, running):
+            return running
+        if not self._submits:
+            raise JobDown(f"job {job.name} does not run on {self._rest.address}: submit it by `tidewatch deploy`")
+        return self._submit(job)
 
     def _submit(self, job: JobKind) -> str:
         with deploy_lock(self._settings):
@@ -51,14 +56,14 @@ class KeepJobs:
             if running is not None:  # of a topic that was deleted, or somebody was faster
                 self._cluster.cancel(running)
             start = self._choose(job, ids)
-            rewind(self._settings, self._cluster, job, ids[self._settings.topics.user_tags.name], start)
+            rewind(self._settings, self._cluster, job, ids[job.topic(self._settings).name], start)
             last = next(iter(self._cluster.ledger.of(job.name)), None)
             code = self._cluster.code_of(last) if last and job.name in self._submitted else None
-            args = arguments(self._settings, ids, start)
+            args = arguments(self._settings, job, ids, start)
             try:
                 submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code)
             except RestoreFailed:
-                self._broken.add(start.restore or "")
+                self._broken[job.name].add(start.restore or "")
                 raise
             self._cluster.prune(job.name)
         self._submitted.add(job.name)
@@ -66,17 +71,17 @@ class KeepJobs:
 
     def _choose(self, job: JobKind, ids: dict[str, str]) -> Start:
         try:
-            start = choose(self._settings, self._cluster, job, ids, self._broken)
+            start = choose(self._settings, self._cluster, job, ids, self._broken[job.name])
         except DeployError:
-            self._broken.clear()  # from the newest again: it may have been the disk or the cluster that was broken
+            self._broken[job.name].clear()  # from the newest again: perhaps the disk or the cluster was broken
             raise
-        if start.restore and self._broken:
+        if start.restore and self._broken[job.name]:
             require_log(self._settings, self._cluster, job, start.restore, force=False)
         return start
 
     def _reads_another_topic(self, job: JobKind, running: str) -> bool:
         """Whether the topic was deleted and created again since: the job's offsets mean nothing in the new one."""
-        current = topics.topic_ids(self._settings).get(self._settings.topics.user_tags.name, "")
+        current = topics.topic_ids(self._settings).get(job.topic(self._settings).name, "")
         return not reads(self._cluster, running, current)
 
     def _require_running(self, job: JobKind, running: str) -> None:
@@ -84,19 +89,19 @@ class KeepJobs:
         tasks = [vertex["status"] for vertex in answer["vertices"]]
         if answer["state"] != RUNNING:
             why = self._problem(running)
-            self._give_up_broken(running, why)
+            self._give_up_broken(job, running, why)
             raise JobDown(f"job {job.name} is {answer['state']}: {why}")
         if any(status != RUNNING for status in tasks):
             raise JobDown(f"job {job.name} is starting: {tasks.count(RUNNING)} of {len(tasks)} tasks run")
-        self._broken.clear()  # it could read its state: what comes after is newer than the broken ones
+        self._broken[job.name].clear()  # it could read its state: what comes after is newer than the broken ones
 
-    def _give_up_broken(self, running: str, why: str) -> None:
+    def _give_up_broken(self, job: JobKind, running: str, why: str) -> None:
         """Cancels a job that begins again and again with state that it cannot read, so that older one is taken."""
         entry = self._cluster.submission(running)
         if entry is None or entry.restored is None or STATE_UNREADABLE not in why:
             return
         if not self._cluster.checkpoints_since_failure(running):
-            self._broken.add(entry.restored)
+            self._broken[job.name].add(entry.restored)
             self._cluster.cancel(running)
 
     def _problem(self, running: str) -> str:

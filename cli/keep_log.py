@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from cli.job_reading import look
-from cli.job_start import JOBS, JobKind
+from cli.job_start import DATA
 from contracts.settings import Settings
 from infra import log_holds, log_size, topics
 from infra.flink_cluster import DeployBusy, FlinkCluster, deploy_lock
@@ -38,21 +38,20 @@ class KeepLog:
             return
         try:
             with deploy_lock(self._settings):
-                for job in JOBS.values():
-                    self._keep(job)
+                self._keep()
         except DeployBusy:
             return  # restore points are coming and going: after that
 
-    def _keep(self, job: JobKind) -> None:
+    def _keep(self) -> None:
         topic = self._settings.topics.user_tags
         topic_id = topics.topic_ids(self._settings).get(topic.name)
         if topic_id is None:
             return  # deleted; it is made anew by others
-        holds = look(self._settings, self._cluster, job, topic_id)
+        holds = look(self._settings, self._cluster, DATA, topic_id)
         wanted = self._wanted()
         if not wanted:
             return
-        self._cluster.give_up(job.name, self._now() - self._settings.flink.restore_hours * HOUR)
+        self._cluster.give_up(DATA.name, self._now() - self._settings.flink.restore_hours * HOUR)
         floor = log_holds.lowest([holds.floor(), block_starts(self._settings, UUID(topic_id))])
         upto = {number: min(offset, floor.get(number, begin)) for number, (begin, offset) in wanted.items()}
         upto = {number: offset for number, offset in upto.items() if offset > wanted[number][0]}

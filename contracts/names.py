@@ -23,13 +23,18 @@ AGGREGATES_TABLE: Final = "aggregates_1m"
 BLOCKS_TABLE: Final = "blocks"
 MIGRATIONS_TABLE: Final = "migrations"
 REPLAYED_LETTERS_TABLE: Final = "replayed_letters"
+SCORED_BINS_TABLE: Final = "scored_bins"
 
 # Flink jobs.
 DATA_JOB: Final = "data"
+DETECTION_JOB: Final = "detection"
 PATTERNS_JOB: Final = "patterns"
-# Pipelines over user tags, and over points; their consumer groups are tidewatch-<pipeline>.
+# Their pipelines, by what they read; the consumer groups are tidewatch-<pipeline>.
 DATA_PIPELINES: Final = ("archive", "aggregates", "profiles")
 POINT_PIPELINES: Final = ("metrics",)
+DETECTION_PIPELINES: Final = ("anomalies",)
+TAG_PATTERN_PIPELINES: Final = ("patterns-user_tags",)
+MINUTE_PATTERN_PIPELINES: Final = ("patterns-minutes",)
 
 # The metric of what patterns found, one point a match; its label `pattern` is the file's name.
 PATTERN_METRIC: Final = "pattern_matches"

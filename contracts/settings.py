@@ -22,6 +22,7 @@ CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"
 MASK: Final = str(SecretStr("secret"))  # what `settings_text.effective` shows for one
 
 
+Job = Literal["data", "detection", "patterns"]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -108,6 +109,10 @@ class Flink(Section):
     parallelism: int = Field(default=2, ge=1)
     max_parallelism: int = Field(default=128, ge=1, le=32768)  # fixed for the life of the state
     slots: int = Field(default=4, ge=1)
+    jobs: list[Job] = [
+        "data",
+        "detection",
+    ]  # that the supervisor keeps running; `patterns` takes a worker more
     jobmanager_mb: Positive = 1024
     taskmanager_mb: Positive = 2560
     taskmanager_off_heap_mb: Positive = 256
@@ -207,6 +212,19 @@ class Alerts(Section):
     heartbeat_seconds: float = Field(default=60, ge=1)
 
 
+class Detection(Section):
+    """The job that watches every series. `sets_dir`: labelled series that the benchmark of detectors measures with."""
+
+    parallelism: int = Field(default=1, ge=1)  # a core scores half a million bins a second
+    checkpoint_seconds: float = Field(default=1.5, gt=0)
+    rocksdb_mb: Positive = 48  # a slot, of the state's caches and write buffers
+    most_series: Positive = 20_000  # that a partition of the topic series watches; more are counted, not watched
+    history_days: int = Field(default=14, ge=3)  # of what ClickHouse holds, to begin a new series with
+    unwritten_bytes: Positive = 33_554_432  # of scores that wait for ClickHouse; beyond it the oldest are dropped
+    scores_days: int = Field(default=30, ge=1)  # that scores are kept
+    sets_dir: Path = Path("var/sets")
+
+
 class Supervisor(Section):
     """The process that keeps the embedded parts alive; its own health and metrics port."""
 
@@ -244,6 +262,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     jobs: Jobs = Jobs()
     alerts: Alerts = Alerts()
+    detection: Detection = Detection()
     supervisor: Supervisor = Supervisor()
 
     @classmethod
@@ -301,6 +320,10 @@ class Settings(BaseSettings):
     @property
     def tools_path(self) -> Path:
         return (self.home / self.tools_dir).absolute()
+
+    @property
+    def sets_path(self) -> Path:
+        return (self.home / self.detection.sets_dir).absolute()
 
     @property
     def profiles_path(self) -> Path:

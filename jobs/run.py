@@ -22,16 +22,16 @@ STREAMS: Final[dict[str, Starts]] = {
 }  # by name in settings.topics
 
 
-def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_ms: int | None = None) -> None:
+def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_ms: int = 0) -> None:
     """Builds the job over these topics, by their names in `settings.topics`, and submits it under `name`.
 
-    Without a checkpoint it begins where the arguments say; with `back_ms` so long before the newest record.
-    How it runs (checkpoints, restarts, memory) is the cluster's configuration.
+    Without a checkpoint it begins where the arguments say; `back_ms` is how long before the newest record `recent` is.
+    How it runs (checkpoints, restarts, memory) is the cluster's configuration, and `infra/flink/options.py`.
     """
     arguments = _arguments(name)
     settings = configuration.load()
     ids = dict(pair.split("=", 1) for pair in arguments.topic_id)
-    starts = partial(_starts, settings, at_blocks=arguments.start == "blocks", back_ms=back_ms)
+    starts = partial(_starts, settings, arguments.start, back_ms)
     sources = [_source(settings, stream, ids, starts) for stream in streams]
     env = StreamExecutionEnvironment.get_execution_environment()
     env.set_parallelism(settings.flink.parallelism)
@@ -48,12 +48,10 @@ def _source(
     return Source(topic, topic_id, starts(stream, topic, topic_id))
 
 
-def _starts(
-    settings: Settings, stream: str, topic: Topic, topic_id: UUID, *, at_blocks: bool, back_ms: int | None
-) -> dict[int, int]:
-    if back_ms is not None:
+def _starts(settings: Settings, start: str, back_ms: int, stream: str, topic: Topic, topic_id: UUID) -> dict[int, int]:
+    if start == "recent":
         return recent_starts(settings, topic, back_ms)
-    return STREAMS[stream](settings, topic_id) if at_blocks else {}
+    return STREAMS[stream](settings, topic_id) if start == "blocks" else {}
 
 
 def _arguments(name: str) -> argparse.Namespace:
@@ -61,5 +59,7 @@ def _arguments(name: str) -> argparse.Namespace:
         prog=name, description="Submitted by `tidewatch deploy`, through `flink run -pym`."
     )
     parser.add_argument("--topic-id", action="append", required=True, metavar="TOPIC=UUID", help="as Kafka knows it")
-    parser.add_argument("--start", choices=["earliest", "blocks"], default="earliest", help="without a checkpoint")
+    parser.add_argument(
+        "--start", choices=["earliest", "blocks", "recent"], default="earliest", help="without a checkpoint"
+    )
     return parser.parse_args()

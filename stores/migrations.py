@@ -36,3 +36,4 @@ def _set_retention(client: Client, settings: Settings) -> None:
     client.command(sql.read("admin/keep_bins"), {"days": kept.bins_days, "fine_days": kept.fine_bins_days})
     client.command(sql.read("admin/keep_point_blocks"), {"days": kept.bins_days})
     client.command(sql.read("admin/keep_point_series"), {"days": max(kept.points_days, kept.bins_days) + 1})
+    client.command(sql.read("admin/keep_scored_bins"), {"days": settings.detection.scores_days})

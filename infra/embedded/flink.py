@@ -207,6 +207,7 @@ def flink_environment(settings: Settings, conf: Path) -> dict[str, str]:
         "FLINK_OPT_DIR": str(home / "opt"),
         "FLINK_LIB_DIR": str(settings.tools_path / "flink"),
         "FLINK_BIN_DIR": str(home / "bin"),
+        "NUMBA_CACHE_DIR": str(settings.tools_path / "compiled"),  # what workers compile outlives the state folder
     }
 
 

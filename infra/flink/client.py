@@ -71,7 +71,7 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
     RestoreFailed when that is because of the restore point.
     """
     folder = settings.state_path / "flink" / "client"
-    _write_config(settings, folder)
+    _write_config(settings, job, folder)
     shared = handover.write(settings, folder / "settings.yaml")
     log = folder / "submit.log"
     try:
@@ -144,7 +144,7 @@ def _environment(settings: Settings, folder: Path, shared: Path) -> dict[str, st
     }
 
 
-def _write_config(settings: Settings, folder: Path) -> None:
+def _write_config(settings: Settings, job: Job, folder: Path) -> None:
     (folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
     shipped = flink_home() / "conf"
     opened = yaml.safe_load((shipped / "config.yaml").read_text())["env"]["java"]["opts"]["all"]
@@ -152,7 +152,7 @@ def _write_config(settings: Settings, folder: Path) -> None:
         "env.java.opts.all": opened,  # the modules of the JDK that Flink needs opened
         "rest.address": settings.flink_host,
         "rest.port": str(settings.flink.port),
-        **job_options(settings),
+        **job_options(settings, job.module),
     }
     # JSON is YAML that needs no care for quoting.
     (folder / "config.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in options.items()))

@@ -9,7 +9,10 @@ from contracts.settings import Settings
 from contracts.settings_text import dump, plain
 from infra import state_file
 
-JOB_SETTINGS: Final = {"topics", "kafka", "clickhouse", "flink", "profiles", "jobs", "state_dir", "home", "log_level"}
+JOB_SETTINGS: Final = {
+    *("topics", "kafka", "clickhouse", "flink", "profiles", "jobs", "detection"),
+    *("state_dir", "home", "log_level"),
+}
 
 
 def fingerprint(settings: Settings) -> str:

@@ -1,12 +1,18 @@
 """Flink options that go with a job, wherever it runs: the submitting client hands them over with the job's graph."""
 
 import sys
+from typing import Final
 
 from contracts.settings import Settings
 
+DETECTION_MODULE: Final = "jobs.detection"
 
-def job_options(settings: Settings) -> dict[str, str]:
-    """Parallelism, checkpoints, restarts and Python bundles, by the settings; `flink.options` win."""
+
+def job_options(settings: Settings, module: str = "") -> dict[str, str]:
+    """Parallelism, checkpoints, restarts and Python bundles, by the settings; `flink.options` win.
+
+    `module`: of the job, for what one has otherwise than the rest.
+    """
     flink = settings.flink
     python = flink.python or sys.executable
     return {
@@ -33,5 +39,20 @@ def job_options(settings: Settings) -> dict[str, str]:
         "python.execution-mode": "process",
         "python.fn-execution.bundle.size": str(flink.bundle_size),
         "python.fn-execution.bundle.time": str(flink.bundle_milliseconds),
+        **(_detection(settings) if module == DETECTION_MODULE else {}),
         **flink.options,
+    }
+
+
+def _detection(settings: Settings) -> dict[str, str]:
+    """An alert leaves with a checkpoint, so these are frequent; then each may hold only what changed since the last."""
+    milliseconds = round(settings.detection.checkpoint_seconds * 1000)
+    return {
+        "parallelism.default": str(settings.detection.parallelism),
+        "execution.checkpointing.interval": f"{milliseconds} ms",
+        "execution.checkpointing.min-pause": f"{milliseconds // 3} ms",
+        "state.backend.type": "rocksdb",
+        "execution.checkpointing.incremental": "true",
+        # Of its own, as the cluster has no managed memory for it where the other job's state lies on the heap.
+        "state.backend.rocksdb.memory.fixed-per-slot": f"{settings.detection.rocksdb_mb}m",
     }

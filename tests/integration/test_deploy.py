@@ -157,8 +157,8 @@ def test_a_job_that_never_came_to_a_checkpoint_starts_anew(own: Settings, tmp_pa
     cluster, job = FlinkCluster(young), JOBS[names.DATA_JOB]
     topic_id = ids[young.topics.user_tags.name]
     assert job_start.choose(young, cluster, job, ids) == Start(None)
-    cluster.submit(job.name, job.module, job_start.arguments(young, ids), timeout=SECONDS)
+    cluster.submit(job.name, job.module, job_start.arguments(young, job, ids), timeout=SECONDS)
     with Sender(young):
-        until(lambda: job_start.is_known(young, topic_id) or None, SECONDS, "the first block")
+        until(lambda: job_start.is_known(young, job, topic_id) or None, SECONDS, "the first block")
     cancel(cluster)
     assert job_start.choose(young, cluster, job, ids) == Start(None)

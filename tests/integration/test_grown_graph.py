@@ -118,7 +118,7 @@ class Job:
 
     def start(self, code: Path, restore: str | None = None) -> None:
         ids = kafka_topics.topic_ids(self._log.settings)
-        arguments = job_start.arguments(self._log.settings, ids)
+        arguments = job_start.arguments(self._log.settings, job_start.DATA, ids)
         self.id = self.cluster.submit("grown", "jobs.data", arguments, restore, code=code, timeout=SECONDS)
 
     def wait_for_checkpoints(self, number: int) -> None:

@@ -1,0 +1,38 @@
+"""The constants of the detector."""
+
+from typing import NamedTuple
+
+
+class Options(NamedTuple):
+    """Rates are shares of the way to a new point, a point; ratios and scores have no unit. Chosen on labelled sets by
+    `benchmarks/detection.py`, which also says how much they matter.
+    """
+
+    # Levels: exponentially weighted means, from fast to slow.
+    fast: float = 0.3
+    medium: float = 0.2
+    slow: float = 0.04
+    scale: float = 0.01  # of the mean size of a feature
+    spread: float = 0.002  # of the series' mean absolute deviation
+
+    # Seasonal templates.
+    day: float = 0.15  # a visit of a slot
+    week: float = 0.2
+    season_level: float = 0.01
+    clip: float = 4.0  # mean absolute residuals: a larger one is learnt from as if it were so large
+    ratio: float = 0.6  # of what the template leaves to the series' whole spread: below it, the template is used
+
+    # Tails.
+    warm_up: float = 150.0  # points of a feature before it is judged
+    tail_share: float = 0.01  # of the points that lie in the tail
+    tail_rate: float = 0.01  # of its threshold, in logarithm
+    tail_rate_begin: float = 10.0  # over points seen, while that is more
+    tail_deviation: float = 2.5  # first threshold, in mean sizes
+    tail_novelty: float = 3.0
+    xi: float = 0.35  # first guess of the tail index, worth `xi_weight` points
+    xi_weight: float = 10.0
+    xi_rate: float = 0.003
+
+    # Novelty.
+    memory_days: float = 14.0  # what was not seen for so long is new
+    held: float = 0.04  # score that a reported novelty loses a point: what is less novel is not reported meanwhile

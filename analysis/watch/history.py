@@ -1,0 +1,33 @@
+"""Histories as points for a detector."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from analysis.detection import Floats, Ints, Points
+
+NONE: Final = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+
+
+def with_quiet(bins: Mapping[int, tuple[Ints, Floats]], ends: Mapping[int, int], resolution: int) -> Points:
+    """Points of all bins from the first that is there up to, and without, the one at `ends`: what is missing is zero.
+
+    `bins`: begins, rising, and values by number of the series; times in milliseconds.
+    """
+    parts = [
+        _filled(number, *bins[number], ends[number], resolution) for number in sorted(bins) if len(bins[number][0])
+    ]
+    if not parts:
+        return NONE
+    series, times, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Points(series, times, values, times)
+
+
+def _filled(number: int, begins: Ints, values: Floats, end: int, resolution: int) -> tuple[Ints, Ints, Floats]:
+    times = np.arange(begins[0], end, resolution)
+    filled = np.zeros(len(times))
+    places = (begins - begins[0]) // resolution
+    there = places < len(times)
+    filled[places[there]] = values[there]
+    return np.full(len(times), number), times, filled

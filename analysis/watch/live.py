@@ -1,0 +1,104 @@
+"""Which series there are: each has a number, by which its state is found, and a life."""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from analysis.detection import HEADS_A_PAGE, Ints
+from contracts.series import Bin
+
+Key = tuple[str, tuple[tuple[str, str], ...]]  # metric, labels sorted by name
+Names = list[tuple[str, dict[str, str]]]  # metric and labels, a page of them
+
+# Times in milliseconds: the begins of the first bin that was seen and of the last that had events; and whether the
+# history before `first` has been asked for.
+LIFE: Final = np.dtype([("first", np.int64), ("last", np.int64), ("asked", np.bool_)])
+_decoder: Final = msgspec.msgpack.Decoder(Names)
+
+
+def key_of(metric: str, labels: dict[str, str]) -> Key:
+    """The same for the same labels in another order."""
+    return metric, tuple(sorted(labels.items()))
+
+
+class Live:
+    """The series by number, 0, 1, 2…; at most `most`: the bins of those beyond are `refused`.
+
+    `pages` of a former one, by name, bring it back.
+    """
+
+    def __init__(self, most: int, pages: dict[str, bytes]) -> None:
+        self._most = most
+        self.refused = 0
+        self.names: Names = []
+        for _, data in _in_order(pages, "names"):
+            self.names += _decoder.decode(data)
+        self._lives = np.zeros(len(self.names), LIFE)
+        for number, data in _in_order(pages, "lives"):
+            found = np.frombuffer(data, LIFE)
+            self._lives[number * HEADS_A_PAGE :][: len(found)] = found
+        self._numbers = {key_of(*name): number for number, name in enumerate(self.names)}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def number(self, one: Bin) -> int | None:
+        """Of the bin's series, which may be new; None when there is no room for another."""
+        key = key_of(one.metric, one.labels)
+        number = self._numbers.get(key)
+        if number is None:
+            if len(self) >= self._most:
+                self.refused += 1
+                return None
+            number = self._numbers[key] = len(self)
+            self.names.append((one.metric, dict(key[1])))
+            if number >= len(self._lives):
+                self._lives = np.concatenate([self._lives, np.zeros(max(HEADS_A_PAGE, number // 4), LIFE)])
+            self._lives["first"][number] = one.start
+        self._lives["first"][number] = min(one.start, self._lives["first"][number])
+        return number
+
+    def first(self, number: int) -> int:
+        """The begin of the first bin that was seen of the series."""
+        return int(self._lives["first"][number])
+
+    def seen(self, numbers: list[int], start: int) -> None:
+        """These had events in the bin that begins at `start`."""
+        self._lives["last"][numbers] = start
+
+    def at(self, start: int, forget: int) -> Ints:
+        """The numbers of those that live in the bin that begins at `start`: seen by then, and had events within
+        `forget` milliseconds."""
+        lives = self._lives[: len(self)]
+        return np.flatnonzero((lives["first"] <= start) & (start - lives["last"] <= forget))
+
+    def unasked(self, count: int) -> list[int]:
+        """Some series whose histories were not asked for yet."""
+        found: list[int] = np.flatnonzero(~self._lives["asked"][: len(self)])[:count].tolist()
+        return found
+
+    def asked(self, numbers: Ints) -> None:
+        """The histories of these have been asked for."""
+        self._lives["asked"][numbers] = True
+
+    def ask_again(self) -> None:
+        """For all histories."""
+        self._lives["asked"] = False
+
+    def pages(self, numbers: Ints, named: int) -> dict[str, bytes]:
+        """What has changed: of the lives of `numbers`, and of names from the number `named` on."""
+        changed = {}
+        for page in np.unique(numbers // HEADS_A_PAGE).tolist():
+            lives = self._lives[: len(self)][page * HEADS_A_PAGE : (page + 1) * HEADS_A_PAGE]
+            changed[f"lives/{page}"] = lives.tobytes()
+        if named < len(self):
+            for page in range(named // HEADS_A_PAGE, (len(self) - 1) // HEADS_A_PAGE + 1):
+                names = self.names[page * HEADS_A_PAGE : (page + 1) * HEADS_A_PAGE]
+                changed[f"names/{page}"] = msgspec.msgpack.encode(names)
+        return changed
+
+
+def _in_order(pages: dict[str, bytes], kind: str) -> list[tuple[int, bytes]]:
+    found = ((name.split("/"), data) for name, data in pages.items())
+    return sorted((int(name[1]), data) for name, data in found if name[0] == kind)

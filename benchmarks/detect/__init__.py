@@ -1,0 +1,1 @@
+"""Measuring detectors on labelled series: the sets, the methods of scoring, and the rivals."""

@@ -1,0 +1,136 @@
+"""How well anomalies are found, and how fast: the default detector beside EWMA, Holt-Winters and STL z-scores.
+
+Needs labelled series in the folder of the setting `detection.sets_dir`; says what to put there. Each detector gets the
+threshold that is best for it, by one rule. "Nested": threshold (and, of ours, constants from a seeded sample) chosen
+on one half of the series and judged on the other, both ways.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import click
+import numpy as np
+
+from analysis.detection import Floats, Points, find
+from benchmarks.detect import events, nab, nested, rivals, sets
+from benchmarks.detect.sets import Series
+from benchmarks.results import Result
+from contracts.settings import load
+
+SERIES: Final = 10_000
+CALLS: Final = 60
+WARM_CALLS: Final = 400  # more than a day, so that templates are in use
+INTERVAL_MS: Final = 300_000
+DAY_MS: Final = 86_400_000
+STANDARD: Final = "standard"
+OURS: Final = "twintail"
+METHODS: Final[dict[str, Callable[[Series], Floats]]] = {
+    OURS: lambda series: rivals.scores_of(OURS, series),
+    "EWMA z-score": rivals.ewma,
+    "Holt-Winters z-score": rivals.holt_winters,
+    "STL z-score": rivals.stl,
+}
+Costs = dict[str, float]
+
+
+def run() -> list[Result]:
+    """Quality on both sets, then speed; BenchmarkFailed when the sets are not there."""
+    folder = load().sets_path
+    files, profiles, kpis = sets.nab(folder), sets.nab_profiles(folder), sets.kpi(folder)
+    click.echo(f"constants for the nested figures: {nested.DRAWS} draws by seed {nested.SEED}")
+    return [*_nab(files, profiles), *_kpi(kpis), _speed(), *_state()]
+
+
+def _nab(files: list[Series], profiles: dict[str, Costs]) -> list[Result]:
+    found = {name: _nab_of(method, files, profiles) for name, method in METHODS.items()}
+    rival = max((name for name in found if name != OURS), key=lambda name: found[name][STANDARD])
+    results = [
+        Result(f"detection.nab.{profile}", value, "of 100, threshold in sample", rival, found[rival][profile])
+        for profile, value in found[OURS].items()
+    ]
+    candidates = [nested.scores(options, files) for options in nested.drawn()]
+    costs = profiles[STANDARD]
+    totals = nested.across(files, candidates, _choose_nab(costs), _judge_nab(costs))
+    whole = nab.gains(files, candidates[0], costs)
+    return [*results, Result("detection.nab.nested", whole.normalised(sum(totals)), "of 100, constants and threshold")]
+
+
+def _nab_of(method: Callable[[Series], Floats], files: list[Series], profiles: dict[str, Costs]) -> dict[str, float]:
+    scores = [method(series) for series in files]
+    found = {}
+    for profile, costs in profiles.items():
+        gains = nab.gains(files, scores, costs)
+        found[profile] = gains.normalised(gains.at(gains.best()))
+    return found
+
+
+def _choose_nab(costs: Costs) -> Callable[[list[Series], list[Floats]], tuple[float, float]]:
+    def choose(some: list[Series], scores: list[Floats]) -> tuple[float, float]:
+        gains = nab.gains(some, scores, costs)
+        return gains.at(gains.best()), gains.best()
+
+    return choose
+
+
+def _judge_nab(costs: Costs) -> Callable[[list[Series], list[Floats], float], float]:
+    return lambda some, scores, threshold: nab.gains(some, scores, costs).at(threshold)
+
+
+def _kpi(kpis: list[Series]) -> list[Result]:
+    found = {}
+    click.echo(f"{'KPIs':22}{'event F1':>9}{'nested':>8}{'adjusted':>9}{'false/day':>10}{'delay p50, p90':>17}")
+    for name, method in METHODS.items():
+        scores = [method(series) for series in kpis]
+        count = events.total(kpis, scores, events.best_threshold(kpis, scores))
+        halves = nested.across(kpis, [scores], _choose_kpi, events.total)
+        p50, p90 = np.percentile(count.delays, [50, 90]) if count.delays else (np.nan, np.nan)
+        found[name] = count
+        click.echo(
+            f"{name:22}{count.f1:9.3f}{halves[0].add(halves[1]).f1:8.3f}{count.adjusted_f1:9.3f}"
+            f"{count.false_a_day:10.3f}{p50:10.0f},{p90:5.0f} s"
+        )
+    rival = max((name for name in found if name != OURS), key=lambda name: found[name].f1)
+    candidates = [nested.scores(options, kpis) for options in nested.drawn()]
+    one, other = nested.across(kpis, candidates, _choose_kpi, events.total)
+    return [
+        Result("detection.kpi.event_f1", found[OURS].f1, "threshold in sample", rival, found[rival].f1),
+        Result("detection.kpi.event_f1.nested", one.add(other).f1, "constants and threshold"),
+        Result(
+            "detection.kpi.false_alarms", found[OURS].false_a_day, "a series and day", rival, found[rival].false_a_day
+        ),
+    ]
+
+
+def _choose_kpi(some: list[Series], scores: list[Floats]) -> tuple[float, float]:
+    threshold = events.best_threshold(some, scores)
+    return events.total(some, scores, threshold).f1, threshold
+
+
+def _state() -> list[Result]:
+    """What is kept of a series, and what a bin of all series makes a job write, for each."""
+    detector = find(OURS)
+    times = np.zeros(SERIES, np.int64)
+    points = Points(np.arange(SERIES), times, np.zeros(SERIES), times)
+    state = detector.start(SERIES)
+    written = sum(map(len, state.pages(points, detector.rows(points)).values()))
+    return [
+        Result("detection.state", (state.heads.nbytes + state.slots.nbytes) / SERIES, "bytes a series"),
+        Result("detection.state.rewritten", written / SERIES, "bytes a series and bin"),
+    ]
+
+
+def _speed() -> Result:
+    """A point a series and call, as live series come, with bands; CPU time of this process once all is warmed up."""
+    detector, source = find(OURS), np.random.default_rng(1)
+    state = detector.start(SERIES)
+    series, spent = np.arange(SERIES), 0.0
+    for call in range(WARM_CALLS + CALLS):
+        times = np.full(SERIES, call * INTERVAL_MS)
+        values = 100 + 30 * np.sin(2 * np.pi * times / DAY_MS) + source.normal(0, 5, SERIES)
+        begin = time.process_time()
+        state, _ = detector.score(state, Points(series, times, values, times))
+        if call >= WARM_CALLS:
+            spent += time.process_time() - begin
+    points = SERIES * CALLS
+    return Result("detection.speed", points / spent, "points/s a core", cpu_us=spent / points * 1e6)
