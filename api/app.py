@@ -158,7 +158,8 @@ class App:
         }
         rules = [rule for rule in self._flask_app.url_map.iter_rules() if rule.endpoint != "static"]
         cold = {(method, re.sub("<.*?>", "{}", rule.rule)) for rule in rules for method in rule.methods or ()}
-        return hot | {(method, path) for method, path in cold if method not in ("HEAD", "OPTIONS")}
+        streams = {("GET", path) for path in self._streams}
+        return hot | streams | {(method, path) for method, path in cold if method not in ("HEAD", "OPTIONS")}
 
     def _drain(self) -> None:
         """Called when the process was told to end, while requests are still in flight."""
