@@ -9,7 +9,7 @@ from stores.alert_incidents import Acknowledgement, Incident, Routed
 from stores.alert_silences import Silence
 
 
-@dataclass
+@dataclass(eq=False)  # two are the same when they are one object
 class Case:
     """One live incident. Stages write into `incident` and `routed`, which are saved after the last stage."""
 

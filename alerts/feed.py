@@ -60,6 +60,8 @@ class Feed:
     def seek(self, next_offsets: dict[int, int]) -> None:
         """Goes on from there; with nothing known, from the beginning. Raises KafkaException when no broker answers."""
         partitions = self._consumer.list_topics(self._topic, timeout=CALL_SECONDS).topics[self._topic].partitions
+        if not partitions:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
         self._first = None
         if not next_offsets:
             self._first = {number: self._end(number) for number in partitions}

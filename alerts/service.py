@@ -146,7 +146,7 @@ class Service:
         try:
             read = self._poll()
         except KafkaException as error:
-            self._feed.reason = str(error.args[0])
+            self._feed.reason = error.args[0].str()
             self._feed.topic_id = None
             return
         if read is None:

@@ -189,11 +189,12 @@ def acknowledgements(connection: Connection, incidents: Iterable[str]) -> dict[s
 
 
 def forget(connection: Connection, before: int) -> int:
-    """Deletes all about incidents that were done and last changed before then; returns how many."""
+    """Deletes all about incidents that were done and last changed before then, and old tests; returns how many."""
     old = INCIDENTS.c.done & (INCIDENTS.c.changed_at < before)
     ids = select(INCIDENTS.c.id).where(old)
     for table in (ALIASES, CHANGES, ROUTED, ACKNOWLEDGEMENTS, OUTBOX):
         connection.execute(delete(table).where(table.c.incident.in_(ids)))
+    connection.execute(delete(OUTBOX).where(OUTBOX.c.incident.is_(None) & (OUTBOX.c.created_at < before)))
     return connection.execute(delete(INCIDENTS).where(old)).rowcount
 
 

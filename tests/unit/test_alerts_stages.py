@@ -7,7 +7,19 @@ import msgspec
 import pytest
 
 from stores import alert_silences
-from tests.unit.alerting import HOUR, MINUTE, ROUTE, SECOND, START, Desk, config, firing, resolved, sqlite_store
+from tests.unit.alerting import (
+    HOUR,
+    MINUTE,
+    RECEIVERS,
+    ROUTE,
+    SECOND,
+    START,
+    Desk,
+    config,
+    firing,
+    resolved,
+    sqlite_store,
+)
 
 
 @pytest.fixture
@@ -201,6 +213,14 @@ class TestRoutes:
         assert desk.later(5 * SECOND) == ["firing chat slow"]
         assert desk.messages()[-1].group == {"shop": "b"}
 
+    def test_who_wants_no_ends_gets_none(self, desk: Desk) -> None:
+        desk.config = config(receivers={**RECEIVERS, "chat": {"kind": "log", "send_resolved": False}})
+        alert = firing()
+        desk.hears(alert)
+        assert desk.later(2 * MINUTE) == ["firing chat errors"]
+        assert desk.hears(resolved(alert)) == []
+        assert desk.live() == 0
+
     def test_a_route_that_is_gone_still_tells_the_end(self, desk: Desk) -> None:
         alert = firing()
         desk.hears(alert)
@@ -274,7 +294,8 @@ class TestFlapping:
         assert self.flaps(desk, 3).count("firing chat errors") == 3
         assert self.flaps(desk, 6) == ["firing chat errors"]
         assert "It flaps" in desk.messages()[-1].notes[0]
-        assert desk.later(14 * MINUTE) == ["resolved chat errors"]
+        assert desk.later(14 * MINUTE - SECOND) == []
+        assert desk.later(SECOND) == ["resolved chat errors"]
         assert desk.live() == 0
 
     def test_afterwards_it_is_told_as_before(self, desk: Desk) -> None:
