@@ -60,7 +60,7 @@ def run() -> list[Result]:
             peak, flood, memory = uvloop.run(_measure(settings, child, seconds))
         finally:
             child.stop(STOP_SECONDS)
-        found = count_events(settings)
+        found = count_events(settings, settings.topics.user_tags)
     _show(peak, flood, memory, seconds)
     _judge(peak, flood, memory, seconds, found)
     p99 = quantile(sorted(flood.accepted), 0.99) * 1000

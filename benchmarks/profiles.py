@@ -46,7 +46,7 @@ def run() -> list[Result]:
     with stack.running("profiles") as parts:
         sent: defaultdict[str, list[bytes]] = defaultdict(list)
         log.fill(parts.settings, parts.settings.topics.user_tags, _payloads(stream, sent))
-        with parts.job("profiles", "jobs.profiles", parts.topic_argument()):
+        with parts.job("profiles", "jobs.profiles", parts.topic_argument(parts.settings.topics.user_tags)):
             ours = follow(lambda: _committed(parts), stream.events, parts.cpu, SECONDS)
             click.echo(ours.table())
             until(lambda: _same(parts, sent) or None, CALL_SECONDS, "the last tags")
