@@ -100,6 +100,8 @@ has_maven() { command -v mvn >/dev/null; }
 
 has_redis() { command -v redis-server >/dev/null; }
 
+has_prometheus() { command -v prometheus >/dev/null; }
+
 have_jars() {
     [ -d "$tools/kafka" ] && [ -d "$tools/flink" ] && (cd "$tools" && sha256sum --quiet -c "$here/jars.sha256" >/dev/null 2>&1)
 }
@@ -165,6 +167,12 @@ if [ "$kind" = dev ] && ! has_redis; then
     else
         say "redis-server is missing: tests of the Redis store will fail until you install it (apt-get install redis-server)"
     fi
+fi
+if [ "$kind" = dev ] && ! has_prometheus; then
+    if can_install; then # RUNLEVEL: its package is not to start a service
+        step "apt-get install prometheus" sh -c 'apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends prometheus || true'
+    fi
+    has_prometheus || say "prometheus is missing: its test will be skipped until you install it (apt-get install prometheus)"
 fi
 digest "$requirements" >"$venv/stamp-$kind"
 say "set-up done"
