@@ -89,9 +89,8 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         size = self._bytes.value() or 0
         milliseconds = clamp(timestamp.to_epoch_milli())
         arrived = ingestion_time(ingested, milliseconds)
-        place = _PLACE.pack(offset, milliseconds, arrived)
         payload = b"" if once and self._came_before(once.decode(errors="replace"), arrived) else payload or b""
-        self._pending.add(place + payload)
+        self._pending.add(pack(Record(offset, milliseconds, arrived, payload)))
         size += len(payload) + _PLACE.size
         self._bytes.update(size)
         if size >= self._bounds.flush_bytes and time.monotonic() >= self._retry_at:
@@ -142,8 +141,13 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         self._due[ctx.get_current_key()] = due
 
 
+def pack(record: Record) -> bytes:
+    """The record as state holds it."""
+    return _PLACE.pack(record.offset, record.timestamp, record.ingested) + record.payload
+
+
 def unpack(blob: bytes) -> Record:
-    """The record that `process_element` put into state."""
+    """The record that `pack` made into bytes."""
     offset, timestamp, ingested = _PLACE.unpack_from(blob)
     return Record(offset, timestamp, ingested, blob[_PLACE.size :])
 
