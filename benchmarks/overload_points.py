@@ -1,4 +1,4 @@
-"""As many, 10, 100 and 1,000 times the points that the collector can take, one a call, and ten times in bodies of 5,000.
+"""1, 10, 100 and 1,000 times the points that the collector can take, one a call; and ten times in bodies of 5,000.
 
 SECONDS sets the length of each part; see `rig.flood`.
 """
