@@ -8,14 +8,13 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.failed import BenchmarkFailed
 from contracts.codec import count_lines
-from contracts.settings import Settings
+from contracts.settings import Settings, Topic
 
 SILENCE_SECONDS: Final = 30.0  # a broker that gives nothing for so long has no more to give
 
 
-def count_events(settings: Settings) -> int:
-    """How many events the topic for tags holds, whatever the shape of its records."""
-    topic = settings.topics.user_tags
+def count_events(settings: Settings, topic: Topic) -> int:
+    """How many events the topic holds, whatever the shape of its records."""
     consumer = Consumer({**settings.kafka_client, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
     try:
         places = [TopicPartition(topic.name, number, 0) for number in range(topic.partitions)]
