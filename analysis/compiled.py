@@ -1,6 +1,6 @@
 """`@compiled`: numba's `njit`, typed, with the machine code kept on disk between runs.
 
-Compiling takes half a minute, and a job's workers import us from a zip that lies elsewhere at each start, of which
+Compiling takes ten seconds, and a job's workers import us from a zip that lies elsewhere at each start, of which
 numba by itself keeps nothing that is found again. So what is kept goes by the content of this room's sources: a folder
 for each state of them, in NUMBA_CACHE_DIR, or else beside the sources.
 """

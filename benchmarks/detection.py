@@ -12,14 +12,24 @@ from typing import Final
 import click
 import numpy as np
 
+from analysis import arrow
 from analysis.detection import Floats, Points, find
+from analysis.detectors import twintail
+from analysis.watch.feed import Feed
+from analysis.watch.lane import Lane
+from analysis.watch.scored import ScoredBin
 from benchmarks.detect import events, nab, nested, rivals, sets
 from benchmarks.detect.sets import Series
 from benchmarks.results import Result
+from contracts.series import Bin, Progress, decode, encode
 from contracts.settings import load
+from contracts.times import MINUTE_MS
+from jobs.score_rows import score_rows
 
 SERIES: Final = 10_000
 CALLS: Final = 60
+WARM_MINUTES: Final = 3
+MINUTES: Final = 5
 WARM_CALLS: Final = 400  # more than a day, so that templates are in use
 INTERVAL_MS: Final = 300_000
 DAY_MS: Final = 86_400_000
@@ -39,7 +49,7 @@ def run() -> list[Result]:
     folder = load().sets_path
     files, profiles, kpis = sets.nab(folder), sets.nab_profiles(folder), sets.kpi(folder)
     click.echo(f"constants for the nested figures: {nested.DRAWS} draws by seed {nested.SEED}")
-    return [*_nab(files, profiles), *_kpi(kpis), _speed(), *_state()]
+    return [*_nab(files, profiles), *_kpi(kpis), _speed(), *_state(), _feed()]
 
 
 def _nab(files: list[Series], profiles: dict[str, Costs]) -> list[Result]:
@@ -118,6 +128,25 @@ def _state() -> list[Result]:
         Result("detection.state", (state.heads.nbytes + state.slots.nbytes) / SERIES, "bytes a series"),
         Result("detection.state.rewritten", written / SERIES, "bytes a series and bin"),
     ]
+
+
+def _feed() -> Result:
+    """All that the job does with the bins of a minute but for Flink: from the bytes of the topic to the rows of the
+    table and to the pages of the state. CPU time of this process."""
+    lane, source = Lane("user-tags", MINUTE_MS), np.random.default_rng(2)
+    feed, spent = Feed(lane, twintail.detector, SERIES), 0.0
+    for minute in range(WARM_MINUTES + MINUTES):
+        values = source.poisson(50, SERIES).tolist()
+        start = minute * MINUTE_MS
+        bins = [Bin("m", {"series": str(n)}, MINUTE_MS, start, v, v, v) for n, v in enumerate(values)]
+        record = encode([*bins, Progress(0, 1, MINUTE_MS, start + MINUTE_MS)])
+        begin = time.process_time()
+        stream, _ = feed.take(decode(record))
+        arrow.dump(score_rows([one for one in stream if isinstance(one, ScoredBin)], start))
+        if minute >= WARM_MINUTES:
+            spent += time.process_time() - begin
+    bins_scored = SERIES * MINUTES
+    return Result("detection.job", bins_scored / spent, "bins/s a core", cpu_us=spent / bins_scored * 1e6)
 
 
 def _speed() -> Result:

@@ -2,6 +2,6 @@
 
 import sys
 
-# PyFlink's workers put a `print` of their own in place of Python's, and numba, when imported, looks for it by the
-# module that it says it is of, where it is not found.
+# PyFlink's workers put a `print` of their own in place of Python's; numba, when it is imported, looks for it in the
+# module that it says it is of, and does not find it.
 vars(sys.modules[print.__module__]).setdefault("print", print)

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from analysis.detection import Points
 from analysis.watch.feed import Changes, Feed
 from analysis.watch.history import NONE, with_quiet
+from analysis.watch.lane import Lane
 from contracts.settings import Settings
 from contracts.times import DAY_MS, MINUTE_MS
 from stores import clickhouse, history
@@ -18,6 +19,7 @@ SERIES_AT_ONCE: Final = 16  # a second of an operator's time, of two weeks of mi
 QUERY_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 30.0
 ATTEMPTS: Final = 5  # then the series learn from what they see
+MINUTES: Final = Lane("user-tags", MINUTE_MS)
 logger = logging.getLogger(__name__)
 
 
@@ -60,7 +62,7 @@ class Histories:
 
     def _ask(self, key: Any, feed: Feed) -> Changes:
         numbers = feed.live.unasked(SERIES_AT_ONCE)
-        known = [one for one in numbers if feed.resolution == MINUTE_MS and history.is_counted(*feed.live.names[one])]
+        known = [one for one in numbers if feed.lane == MINUTES and history.is_counted(*feed.live.names[one])]
         if known:
             series = {one: (*feed.live.names[one], feed.live.first(one)) for one in known}
             self._questions[key] = Question(known, self._thread.submit(self._read, series))

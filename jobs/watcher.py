@@ -15,6 +15,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from analysis.detection import Seedable
 from analysis.detectors import twintail
 from analysis.watch.feed import Changes, Feed
+from analysis.watch.lane import Lane
 from analysis.watch.scored import ScoredBin
 from contracts.names import SCORED_BINS_TABLE
 from contracts.series import Message, Progress, decode
@@ -37,7 +38,7 @@ class Watcher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._feeds: dict[Any, dict[int, Feed]] = {}  # by key and resolution
+        self._feeds: dict[Any, dict[Lane, Feed]] = {}  # by key
         self._outbox = Outbox(settings, SCORED_BINS_TABLE, settings.detection.unwritten_bytes)
         self._histories = Histories(settings)
 
@@ -70,40 +71,40 @@ class Watcher:
     def turn(self, key: Any) -> None:
         """To be called every second or so: writes scores, begins new series with their histories."""
         self._outbox.turn(key)
-        for resolution, feed in self._of(key).items():
-            self._keep(resolution, self._histories.turn((key, resolution), feed))
+        for lane, feed in self._of(key).items():
+            self._keep(lane, self._histories.turn((key, lane), feed))
 
     def _take(self, feed: Feed, messages: list[Message]) -> list[ScoredBin | Progress]:
         refused = feed.live.refused
         stream, changes = feed.take(messages)
         self._refused.inc(feed.live.refused - refused)
-        self._keep(feed.resolution, changes)
+        self._keep(feed.lane, changes)
         return stream
 
     def _by_feed(self, key: Any, messages: list[Message]) -> Iterator[tuple[Feed, list[Message]]]:
         feeds = self._of(key)
-        found: dict[int, list[Message]] = {}
+        found: dict[Lane, list[Message]] = {}
         for message in messages:
-            found.setdefault(message.resolution, []).append(message)
-        for resolution, some in found.items():
-            if resolution not in feeds:
-                feeds[resolution] = Feed(resolution, DETECTOR, self._settings.detection.most_series)
-            yield feeds[resolution], some
+            found.setdefault(Lane.of(message), []).append(message)
+        for lane, some in found.items():
+            if lane not in feeds:
+                feeds[lane] = Feed(lane, DETECTOR, self._settings.detection.most_series)
+            yield feeds[lane], some
 
-    def _of(self, key: Any) -> dict[int, Feed]:
+    def _of(self, key: Any) -> dict[Lane, Feed]:
         """The feeds of the key, at first from its state."""
         if key not in self._feeds:
-            by_resolution: dict[int, dict[str, bytes]] = {}
+            by_lane: dict[Lane, dict[str, bytes]] = {}
             for name, data in self._pages.items():
-                resolution, _, page = name.partition("/")
-                by_resolution.setdefault(int(resolution), {})[page] = data
+                lane, _, page = name.partition(":")
+                by_lane.setdefault(Lane.read(lane), {})[page] = data
             most = self._settings.detection.most_series
-            self._feeds[key] = {one: Feed(one, DETECTOR, most, pages) for one, pages in by_resolution.items()}
+            self._feeds[key] = {lane: Feed(lane, DETECTOR, most, pages) for lane, pages in by_lane.items()}
         return self._feeds[key]
 
-    def _keep(self, resolution: int, changes: Changes) -> None:
+    def _keep(self, lane: Lane, changes: Changes) -> None:
         for page, data in changes.items():
-            name = f"{resolution}/{page}"
+            name = f"{lane}:{page}"
             if data is None:
                 self._pages.remove(name)
             else:

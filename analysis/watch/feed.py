@@ -1,8 +1,8 @@
-"""One feed, the bins of one resolution that share their progress: state and messages in, scored bins and changes out.
+"""One feed, the bins that share their progress: state and messages in, scored bins and changes out.
 
-A bin is judged once, when progress has passed it. A series without a bin then had no events: zero, unless nothing is
-known of that time at all, because progress leapt over it and no series has a bin there. Without progress nothing is
-judged. What comes for a time that was judged is a revision, which the model never sees.
+A bin is judged once, when progress has passed it. A counted series without a bin then had no events: zero, unless
+nothing is known of that time at all, because progress leapt over it and no series has a bin there. Without progress
+nothing is judged. What comes for a time that was judged is a revision, which the model never sees.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from analysis.detection import HEADS_A_PAGE, Points, Scores, Seedable, State
+from analysis.watch.lane import Lane
 from analysis.watch.live import Live
 from analysis.watch.scored import ScoredBin
 from contracts.series import Bin, Message, Progress, decode, encode
@@ -39,15 +40,15 @@ class Reach(msgspec.Struct):
 
 
 class Feed:
-    """Bins of `resolution` milliseconds of at most `most` series.
+    """The bins of a lane, of at most `most` series.
 
     `pages` of a former one, by name, bring it back; where they are of another detector, or of another version of it,
     they tell only which series there are.
     """
 
-    def __init__(self, resolution: int, detector: Seedable, most: int, pages: dict[str, bytes] | None = None) -> None:
+    def __init__(self, lane: Lane, detector: Seedable, most: int, pages: dict[str, bytes] | None = None) -> None:
         pages = pages or {}
-        self.resolution = resolution
+        self.lane = lane
         self._detector = detector
         self._reach = msgspec.msgpack.decode(pages["reach"], type=Reach) if "reach" in pages else Reach()
         self.live = Live(most, pages)
@@ -132,20 +133,20 @@ class Feed:
         self._reach.judged = now
         known = len(self.live)
         by_start = self._by_start(self._due(now, changes))
-        if now - before == self.resolution:
+        if now - before == self.lane.resolution:
             by_start.setdefault(before, {})  # nobody had events, and progress has passed: all are zero
         judged = [one for start in sorted(by_start) for one in self._with_quiet(start, by_start[start])]
         yield from self._score(judged, known, changes)
         for shard in sorted(self._reach.through):
-            yield Progress(shard, self._reach.shards, self.resolution, now)
+            yield Progress(shard, self._reach.shards, self.lane.resolution, now, self.lane.stream)
 
     def _due(self, now: int, changes: Changes) -> list[Bin]:
         """The bins that wait and are closed; others go on waiting."""
         waiting = [one for messages in self._waiting.values() for one in messages if isinstance(one, Bin)]
         changes.update(dict.fromkeys(self._waiting))
         self._waiting.clear()
-        self._wait([one for one in waiting if one.start + self.resolution > now], changes)
-        return [one for one in waiting if one.start + self.resolution <= now]
+        self._wait([one for one in waiting if one.start + self.lane.resolution > now], changes)
+        return [one for one in waiting if one.start + self.lane.resolution <= now]
 
     def _by_start(self, bins: list[Bin]) -> dict[int, dict[int, Bin]]:
         """By begin and number of the series; of copies that of the highest revision."""
@@ -164,7 +165,7 @@ class Feed:
         self.live.seen(list(having), start)
         for number in self.live.at(start, FORGET_MS).tolist():
             metric, labels = self.live.names[number]
-            yield number, having.get(number) or Bin(metric, labels, self.resolution, start, 0, 0, 0)
+            yield number, having.get(number) or Bin(metric, labels, self.lane.resolution, start, 0, 0, 0)
 
     def _score(self, bins: list[tuple[int, Bin]], known: int, changes: Changes) -> Iterator[ScoredBin]:
         """`bins` by number of their series, of which those from `known` on are new."""

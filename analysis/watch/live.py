@@ -12,14 +12,23 @@ Key = tuple[str, tuple[tuple[str, str], ...]]  # metric, labels sorted by name
 Names = list[tuple[str, dict[str, str]]]  # metric and labels, a page of them
 
 # Times in milliseconds: the begins of the first bin that was seen and of the last that had events; and whether the
-# history before `first` has been asked for.
-LIFE: Final = np.dtype([("first", np.int64), ("last", np.int64), ("asked", np.bool_)])
+# history before `first` has been asked for; and whether it is counted, so that no events are zero, not nothing.
+LIFE: Final = np.dtype([("first", np.int64), ("last", np.int64), ("asked", np.bool_), ("counted", np.bool_)])
 _decoder: Final = msgspec.msgpack.Decoder(Names)
 
 
 def key_of(metric: str, labels: dict[str, str]) -> Key:
     """The same for the same labels in another order."""
     return metric, tuple(sorted(labels.items()))
+
+
+def is_counted(one: Bin) -> bool:
+    """Whether this bin shows that its series is counted: the user tags are; of a metric it shows when the value of
+    several events is their sum, and not their mean."""
+    if not one.values:
+        return True
+    total = one.values["sum"]
+    return one.count > 1 and one.value == total != 0
 
 
 class Live:
@@ -57,6 +66,7 @@ class Live:
                 self._lives = np.concatenate([self._lives, np.zeros(max(HEADS_A_PAGE, number // 4), LIFE)])
             self._lives["first"][number] = one.start
         self._lives["first"][number] = min(one.start, self._lives["first"][number])
+        self._lives["counted"][number] |= is_counted(one)
         return number
 
     def first(self, number: int) -> int:
@@ -68,10 +78,11 @@ class Live:
         self._lives["last"][numbers] = start
 
     def at(self, start: int, forget: int) -> Ints:
-        """The numbers of those that live in the bin that begins at `start`: seen by then, and had events within
-        `forget` milliseconds."""
+        """The numbers of those that have a value in the bin that begins at `start`: events, or, for those that are
+        counted, seen by then and with events within `forget` milliseconds."""
         lives = self._lives[: len(self)]
-        return np.flatnonzero((lives["first"] <= start) & (start - lives["last"] <= forget))
+        quiet = lives["counted"] & (lives["first"] <= start) & (start - lives["last"] <= forget)
+        return np.flatnonzero((lives["last"] == start) | quiet)
 
     def unasked(self, count: int) -> list[int]:
         """Some series whose histories were not asked for yet."""

@@ -12,6 +12,7 @@ from analysis.detectors import twintail
 from analysis.watch import feed as feeds
 from analysis.watch.feed import Feed
 from analysis.watch.history import NONE, with_quiet
+from analysis.watch.lane import Lane
 from analysis.watch.scored import ScoredBin
 from contracts.series import Bin, Message, Progress
 from contracts.times import DAY_MS, MINUTE_MS
@@ -19,10 +20,11 @@ from contracts.times import DAY_MS, MINUTE_MS
 START = 1_651_363_200_000  # 2022-05-01T00:00:00Z
 DAY = DAY_MS // MINUTE_MS
 MOST = 1000
+LANE = Lane("user-tags", MINUTE_MS)
 
 
 def new_feed(most: int = MOST) -> Feed:
-    return Feed(MINUTE_MS, twintail.detector, most)
+    return Feed(LANE, twintail.detector, most)
 
 
 def bin_of(minute: int, value: float, series: str = "a", revision: int | None = None) -> Bin:
@@ -80,6 +82,16 @@ def test_a_series_is_not_zero_before_its_first_bin() -> None:
     feed.take([bin_of(0, 3), progress(1)])
     stream = feed.take([bin_of(3, 1, "b"), bin_of(2, 1, "b"), bin_of(1, 1), progress(4)]).stream
     assert judged(stream) == [(1, "a", 1), (2, "a", 0), (2, "b", 1), (3, "a", 0), (3, "b", 1)]
+
+
+def test_what_is_not_counted_is_unknown_when_it_is_quiet() -> None:
+    """A temperature is not zero because nobody read it; errors are."""
+    feed = Feed(Lane("points", MINUTE_MS), twintail.detector, MOST)
+    values = {"sum": 40.0, "min": 10.0, "max": 30.0, "sum_squares": 1000.0, "last": 30.0}
+    gauge = Bin("temperature", {"shop": "a"}, MINUTE_MS, START, 20.0, 2, 2, values)
+    counter = Bin("errors", {"shop": "b"}, MINUTE_MS, START, 40.0, 2, 2, values)
+    ends = [Progress(0, 1, MINUTE_MS, START + minute * MINUTE_MS, "points") for minute in (1, 2)]
+    assert judged(feed.take([gauge, counter, *ends]).stream) == [(0, "a", 20), (0, "b", 40), (1, "b", 0)]
 
 
 def test_a_series_that_is_over_is_not_zero_for_ever() -> None:
@@ -145,7 +157,7 @@ def test_a_kill_at_any_moment_changes_nothing(seed: int) -> None:
     parts: list[ScoredBin | Progress] = []
     while messages:
         cut = dice.randrange(1, 60)
-        taken = Feed(MINUTE_MS, twintail.detector, MOST, pages).take(messages[:cut])
+        taken = Feed(LANE, twintail.detector, MOST, pages).take(messages[:cut])
         messages = messages[cut:]
         parts += taken.stream
         for name, data in taken.changes.items():
@@ -169,7 +181,7 @@ def test_state_of_another_detector_is_dropped_and_the_series_stay() -> None:
     first = new_feed().take([bin_of(0, 3), bin_of(0, 5, "b"), progress(1)]).changes
     pages = {name: data for name, data in first.items() if data is not None}
     pages["reach"] = pages["reach"].replace(b"TwinTail", b"TwinHead")
-    feed = Feed(MINUTE_MS, twintail.detector, MOST, pages)
+    feed = Feed(LANE, twintail.detector, MOST, pages)
     assert feed.live.unasked(9) == [0, 1]
     taken = feed.take([bin_of(1, 3), progress(2)])
     assert judged(taken.stream) == [(1, "a", 3), (1, "b", 0)]
