@@ -1,5 +1,5 @@
-"""Ten times the tags that the collector can take, one by one and many in a body. SECONDS sets the length of each of the two
-parts; see `rig.flood`. Of single tags the generator cannot make as many on the same cores, of bodies it can."""
+"""Ten times the tags that the collector can take, one by one and many in a body. SECONDS sets the length of each of the
+two parts; see `rig.flood`. Of single tags the generator cannot make as many on the same cores, of bodies it can."""
 
 import os
 from typing import Final
