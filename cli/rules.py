@@ -90,7 +90,7 @@ def replay(file: Path, begin: str, end: str) -> None:
     from analysis.rules.engine import Engine
     from analysis.rules.state import State
     from cli import rule_history
-    from cli.alerts import words
+    from cli.alert_feed import words
     from contracts.settings import load
 
     rules = _read(file).rules

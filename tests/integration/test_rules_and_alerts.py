@@ -164,7 +164,7 @@ def test_many_clients_may_listen_and_leave(own: Settings, api: ApiServer) -> Non
 
 def test_the_feed_is_followed_by_the_command(own: Settings) -> None:
     Feed(own).publish(an_alert(1), msgspec.structs.replace(an_alert(1), status="resolved", ends_at=MARCH + 60_000))
-    from cli.alerts import lines
+    from cli.alert_feed import lines
 
     shown = lines(own, everything=True, as_json=False)
     assert [next(shown), next(shown)] == [
