@@ -1,4 +1,4 @@
-"""`tidewatch alerts tail`: the feed of alerts, as it is published on the topic `alerts`."""
+"""`tidewatch alerts tail`: the feed of alerts, as it is published."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Begin with what the topic holds.")
-@click.option("--json", "as_json", is_flag=True, help="The messages as they are.")
+@click.option("--json", "as_json", is_flag=True, help="The messages as they are, one a line.")
 def tail(everything: bool, as_json: bool) -> None:
-    """Print alerts as they come."""
+    """Print alerts as they begin and end, until Ctrl-C."""
     from contracts.settings import load
 
     for line in lines(load(), everything=everything, as_json=as_json):

@@ -184,7 +184,7 @@ def test_rules_are_tried_on_the_archive(own: Settings, clickhouse: RealPart, tmp
         for number in range(12 if minute == 4 else 5):
             time = datetime.fromtimestamp((begin + minute * 60_000) / 1000, timezone.utc)
             place = [str(uuid.UUID(int=7)), 0, minute * 100 + number, 0]
-            rows.append([time, "c", "PL", "PC", "BUY", "o", "b", "k", 3, *place, time])
+            rows.append([time, "c", "PL", "PC", "BUY", "o", "b", "k", 3, *place, datetime.now(timezone.utc)])
     with store.connect(own) as client:
         client.insert("user_tags", rows, column_names=names)
     file = tmp_path / "mine.yml"
