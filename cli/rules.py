@@ -86,22 +86,29 @@ def test(file: Path) -> None:
 @click.option("--from", "begin", required=True, metavar="TIME", help="Such as 2022-03-01T00:00:00Z.")
 @click.option("--to", "end", required=True, metavar="TIME", help="As --from; not included.")
 def replay(file: Path, begin: str, end: str) -> None:
-    """What the rules of FILE would have said of the time between --from and --to, by the archive in ClickHouse."""
+    """What the rules of FILE would have said of the time between --from and --to, by what ClickHouse holds of it."""
     from analysis.rules.engine import Engine
     from analysis.rules.state import State
     from cli import rule_history
     from cli.alert_feed import words
     from contracts.settings import load
 
-    rules = _read(file).rules
+    rules, settings = _read(file).rules, load()
     first, last = _time("--from", begin), _time("--to", end)
-    for rule in rule_history.without_history(rules):
-        click.echo(f"{rule}: its kind is judged by what the archive does not hold; left out", err=True)
-    engine, state, fired = Engine(rules), State(), 0
-    for messages in rule_history.read(load(), first, last):
-        for alert in engine.evaluate(state, messages)[1]:
-            fired += alert.status == "firing"
-            click.echo(words(alert))
+    for name in rule_history.without_history(rules):
+        click.echo(f"{name}: nothing is kept by which its kind could be judged; left out", err=True)
+    scored = rule_history.scored(rules)
+    others = {name: rule for name, rule in rules.items() if name not in scored}
+    engines = Engine(others), Engine(scored)
+    states, fired = (State(), State()), 0
+    minutes = zip(
+        rule_history.read_bins(settings, first, last), rule_history.read_scores(settings, first, last), strict=True
+    )
+    for pasts in minutes:
+        for engine, state, messages in zip(engines, states, pasts, strict=True):
+            for alert in engine.evaluate(state, messages)[1]:
+                fired += alert.status == "firing"
+                click.echo(words(alert))
     click.echo(f"{fired} alerts would have fired")
 
 

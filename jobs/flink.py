@@ -10,7 +10,16 @@ from typing import Final
 from uuid import UUID
 
 from pyflink.common import TypeInformation, Types
-from pyflink.datastream import DataStream, KeyedProcessFunction, KeyedStream, StreamExecutionEnvironment
+from pyflink.datastream import (
+    BroadcastConnectedStream,
+    DataStream,
+    KeyedBroadcastProcessFunction,
+    KeyedProcessFunction,
+    KeyedStream,
+    StreamExecutionEnvironment,
+)
+from pyflink.datastream.data_stream import BroadcastStream
+from pyflink.datastream.state import MapStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
@@ -91,13 +100,25 @@ class Pipeline:
         keyed = stream._j_data_stream.keyBy(selector, Types.ROW([Types.INT()]).get_java_type_info())
         return KeyedStream(keyed, record_type(), stream)
 
+    def broadcast(self, topic: Topic, state: MapStateDescriptor) -> BroadcastStream:
+        """The (key, value) of all records of a compacted topic, to every subtask; the value of a deletion is None.
+
+        What is made of them belongs into `state`, from which a restored job goes on.
+        """
+        self.tables.execute_sql(_keyed_table(self.settings, topic, self.name))
+        rows = self.tables.sql_query("SELECT `key`, `value` FROM keyed")
+        return self.tables.to_append_stream(rows, Types.ROW([Types.STRING(), BLOB()])).broadcast(state)
+
     def partitions(self, source: Source) -> dict[int, int]:
         """The partition of each key of `records`."""
         keys = partition_keys(source.topic.partitions, self.max_parallelism)
         return {key: partition for partition, key in enumerate(keys)}
 
     def process(
-        self, stream: KeyedStream, function: KeyedProcessFunction, output: TypeInformation | None = None
+        self,
+        stream: KeyedStream | BroadcastConnectedStream,
+        function: KeyedProcessFunction | KeyedBroadcastProcessFunction,
+        output: TypeInformation | None = None,
     ) -> DataStream:
         """The function over the stream, under a name and an id of its own; yields (key, value) texts by default."""
         title = f"{self.name}-{type(function).__name__}"
@@ -165,6 +186,21 @@ def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
         headers MAP<STRING, BYTES> METADATA VIRTUAL,
         WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '{settings.jobs.watermark_delay_seconds}' SECOND
     ) WITH ({_options(options)})"""
+
+
+def _keyed_table(settings: Settings, topic: Topic, pipeline: str) -> str:
+    options = {
+        "connector": "kafka",
+        "topic": topic.name,
+        "properties.group.id": f"tidewatch-{pipeline}",
+        "key.fields": "key",
+        "key.format": "raw",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "scan.startup.mode": "earliest-offset",
+        **_connection(settings),
+    }
+    return f"CREATE TABLE keyed (`key` STRING, `value` BYTES) WITH ({_options(options)})"
 
 
 def _sink_table(settings: Settings, topic: Topic, pipeline: str, exactly_once: bool, table: str) -> str:

@@ -13,9 +13,10 @@ import msgspec
 from analysis.rules import judging, messages, selection
 from analysis.rules.judging import Change, Plan
 from analysis.rules.kind import Cell
-from analysis.rules.samples import Message, Sample, lane_of_bin, lane_of_progress
+from analysis.rules.samples import Message, Sample
 from analysis.rules.selection import Hit, Selection, Share
 from analysis.rules.state import LaneState, State, Track
+from analysis.watch.lane import Lane
 from contracts.alerts import Alert
 from contracts.rules import Absent, Blind, Common
 from contracts.series import Progress
@@ -60,7 +61,7 @@ class Engine:
         ]
 
     def _take(self, state: State, sample: Sample) -> None:
-        lane = state.lane(lane_of_bin(sample.bin))
+        lane = state.lane(Lane.of(sample.bin))
         for hit in self._selection.hits(sample.bin):
             plan = self._plans[hit.rule]
             numbers = plan.kind.read(plan.rule, sample)
@@ -68,8 +69,8 @@ class Engine:
                 _put(plan, state.tracks.setdefault(hit.rule, {}), lane, hit, sample, numbers)
 
     def _move(self, state: State, progress: Progress) -> list[Alert]:
-        stream, resolution = lane_of_progress(progress)
-        lane = state.lane((stream, resolution))
+        stream, resolution = Lane.of(progress)
+        lane = state.lane(Lane(stream, resolution))
         moved = lane.move(progress, alone=self._alone)
         if moved is None:
             return []
@@ -103,7 +104,7 @@ def _put(plan: Plan, tracks: dict[str, Track], lane: LaneState, hit: Hit, sample
         return
     track = tracks.get(hit.group)
     if track is None:
-        track = tracks[hit.group] = Track(dict(hit.labels), lane_of_bin(sample.bin)[0], at, at)
+        track = tracks[hit.group] = Track(dict(hit.labels), Lane.of(sample.bin).stream, at, at)
     track.first = min(track.first, at)
     track.seen = max(track.seen, at)
     parts = track.window.setdefault(at, {})

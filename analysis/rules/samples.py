@@ -5,10 +5,11 @@ from typing import Final, NamedTuple, Union
 
 import msgspec
 
-from contracts.series import USER_TAG_METRICS, Bin, Progress
+from analysis.watch.lane import Stream
+from contracts.series import Bin, Progress
 
-USER_TAGS: Final = "user-tags"
-POINTS: Final = "points"
+USER_TAGS: Final[Stream] = "user-tags"
+POINTS: Final[Stream] = "points"
 
 
 class Sample(NamedTuple):
@@ -20,7 +21,6 @@ class Sample(NamedTuple):
 
 
 Message = Union[Sample, Progress]  # noqa: UP007  # also at run time on Python 3.10
-Lane = tuple[str, int]  # a stream and a resolution in ms: what progress is made in
 
 
 class _Line(msgspec.Struct, array_like=True, gc=False):
@@ -30,16 +30,6 @@ class _Line(msgspec.Struct, array_like=True, gc=False):
     bin: Bin | None = None
     score: float = nan
     expected: float = nan
-
-
-def lane_of_bin(one: Bin) -> Lane:
-    """The lane in which the bin is closed."""
-    return (USER_TAGS if one.metric in USER_TAG_METRICS else POINTS), one.resolution
-
-
-def lane_of_progress(progress: Progress) -> Lane:
-    """The lane that moved."""
-    return progress.stream, progress.resolution
 
 
 def dump(messages: list[Message]) -> bytes:

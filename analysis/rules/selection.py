@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from analysis.rules import kind
-from analysis.rules.samples import POINTS, USER_TAGS, lane_of_bin
+from analysis.rules.samples import POINTS, USER_TAGS
+from analysis.watch.lane import Lane
 from contracts.rules import Absent, BurnRate, Common, MeanThreshold, OverSeries, selectors
 from contracts.series import USER_TAG_METRICS, Bin
 
@@ -66,7 +67,7 @@ class Selection:
         for rule, place, selects in self._compiled:
             if rule.source_ms != one.resolution or not selects(one.metric, one.labels):
                 continue
-            if is_wide(rule) and lane_of_bin(one)[0] != stream_of(rule):
+            if is_wide(rule) and Lane.of(one).stream != stream_of(rule):
                 continue
             role = kind.find(rule.kind).role(rule, place, one.labels)
             if role is None:

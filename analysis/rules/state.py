@@ -5,7 +5,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from analysis.rules import samples
+from analysis.watch.lane import Lane
 from contracts.alerts import Alert
 from contracts.series import Progress
 
@@ -73,9 +73,8 @@ class State(Struct, array_like=True):
     tracks: dict[str, dict[str, Track]] = {}
     shapes: dict[str, str] = {}
 
-    def lane(self, lane: samples.Lane) -> LaneState:
-        stream, resolution = lane
-        return self.lanes.setdefault(f"{stream}/{resolution}", LaneState())
+    def lane(self, lane: Lane) -> LaneState:
+        return self.lanes.setdefault(str(lane), LaneState())
 
     def dump(self) -> bytes:
         """Compact; `load` makes the same again."""

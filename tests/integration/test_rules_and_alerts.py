@@ -13,10 +13,13 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import Producer
 
+from analysis.watch.scored import ScoredBin
 from cli.main import main
 from contracts.alerts import Alert, alert_id, decode, encode
+from contracts.series import Bin
 from contracts.settings import Settings
 from infra import topics as kafka_topics
+from jobs.score_rows import score_rows
 from stores import clickhouse as store
 from tests.conftest import START_SECONDS, RealPart
 from tests.integration.api_server import ApiServer
@@ -185,17 +188,29 @@ def test_rules_are_tried_on_the_archive(own: Settings, clickhouse: RealPart, tmp
             time = datetime.fromtimestamp((begin + minute * 60_000) / 1000, timezone.utc)
             place = [str(uuid.UUID(int=7)), 0, minute * 100 + number, 0]
             rows.append([time, "c", "PL", "PC", "BUY", "o", "b", "k", 3, *place, datetime.now(timezone.utc)])
+    bins = [
+        ScoredBin(
+            Bin("user_tags_buys", {"country": "PL"}, 60_000, begin + minute * 60_000, value, value, value),
+            score=score,
+            expected=5,
+        )
+        for minute, value, score in [(3, 5, 1.0), (4, 12, 7.0), (5, 5, 1.0)]
+    ]
     with store.connect(own) as client:
         client.insert("user_tags", rows, column_names=names)
+        client.insert_arrow("scored_bins", score_rows(bins, int(datetime.now(timezone.utc).timestamp() * 1000)))
     file = tmp_path / "mine.yml"
-    odd = "\n- {name: odd, kind: anomaly, select: {metric: user_tags_buys}}"
-    file.write_text("rules:\n" + RULE % ("many", 10) + odd)
+    odd = "\n- {name: odd, kind: anomaly, select: {metric: user_tags_buys, match: [country=PL]}, keep_firing_for: 0s, "
+    odd += "summary: '{value} in place of {expected}'}"
+    file.write_text("rules:\n" + RULE % ("many", 10) + odd + "\n- {name: eyes, kind: blind}")
     told = tidewatch(
         "rules", "replay", str(file), "--from", "2023-11-15T00:00:00Z", "--to", "2023-11-15T00:10:00Z"
     ).splitlines()
     assert told == [
-        "odd: its kind is judged by what the archive does not hold; left out",
+        "eyes: nothing is kept by which its kind could be judged; left out",
         "2023-11-15T00:04:00Z firing   warning   many: 12 is above 10; metric=user_tags_buys",
+        "2023-11-15T00:04:00Z firing   warning   odd: 12 in place of 5",
         "2023-11-15T00:05:00Z resolved warning   many: 5 is above 10; metric=user_tags_buys",
-        "1 alerts would have fired",
+        "2023-11-15T00:05:00Z resolved warning   odd: 5 in place of 5",
+        "2 alerts would have fired",
     ]

@@ -335,6 +335,12 @@ def test_an_anomaly_has_a_direction_and_a_least_deviation(direction: Any, value:
     assert [(one.value, one.expected, one.score, one.threshold) for one in alerts] == [(value, 10, 7.5, 6.0)] * fires
 
 
+def test_a_quiet_bin_that_was_scored_is_judged() -> None:
+    rule = Anomaly(name="a", select=METRIC)
+    filled = Sample(Bin("load", {}, MINUTE_MS, START, 0, 0, 0), score=9.0, expected=40)
+    assert incidents(run(rule, [filled, progress(1)])) == [(0, None, 0.0)]
+
+
 def test_an_anomaly_lasts_until_scores_are_low_for_a_while() -> None:
     rule = Anomaly(name="a", select=METRIC, keep_firing_for="2m")
     scores = [7.0, 1.0, 7.0, 1.0, 1.0]

@@ -15,6 +15,7 @@ class AnomalyKind(Kind[Anomaly]):
         return 3
 
     def read(self, rule: Anomaly, sample: Sample) -> Cell | None:
+        """The detector fills in the quiet bins of what is counted, and scores them: they are judged, too."""
         return float(sample.bin.value), sample.score, sample.expected
 
     def judge(self, rule: Anomaly, cells: Sequence[Cell]) -> Verdict:
