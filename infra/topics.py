@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic  # where it comes from: the package d
 
 from contracts.settings import Settings, Topic
 
-DEAD_LETTERS_MS: Final = 30 * 24 * 3_600_000  # their timestamps are the clock's, so they can go by time
+KEPT_MS: Final = 30 * 24 * 3_600_000  # of dead letters and alerts: their timestamps are the clock's
 CALL_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.2
 NOT_YET: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
@@ -75,8 +75,9 @@ def _create(admin: AdminClient, settings: Settings, topics: list[Topic]) -> None
 
 
 def _new(settings: Settings, topic: Topic) -> NewTopic:
-    letters = topic is settings.topics.dead_letters
-    kept = DEAD_LETTERS_MS if letters else -1
+    topics = settings.topics
+    letters = topic is topics.dead_letters
+    kept = KEPT_MS if letters or topic is topics.alerts else -1
     largest = settings.kafka.max_record_bytes * (2 if letters else 1)  # a letter holds a record's bytes in base64
     config = {"retention.ms": str(kept), "max.message.bytes": str(largest)}
     return NewTopic(topic.name, topic.partitions, settings.kafka.replication_factor, config=config)

@@ -85,9 +85,11 @@ def test_commands_and_options_exist(page: Path) -> None:
     for name, rest in COMMAND.findall(code(page)):
         command = main if name.startswith("-") else main.get_command(context, name)
         assert command is not None, f"tidewatch {name}"
-        if isinstance(command, click.Group) and rest.split() and rest.split()[0] in command.commands:
-            command = command.commands[rest.split()[0]]
-        given = [word for word in [name, *rest.split()] if word.startswith("-")]
+        words = rest.split()
+        if isinstance(command, click.Group) and command is not main and words:
+            command = command.get_command(context, words[0])
+            assert command is not None, f"tidewatch {name} {words[0]}"
+        given = [word for word in [name, *words] if word.startswith("-")]
         known = {"--help", "-h", *(option for parameter in command.params for option in parameter.opts)}
         assert {word.partition("=")[0] for word in given} <= known, f"tidewatch {name}{rest}"
 
