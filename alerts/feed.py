@@ -21,9 +21,12 @@ log: Final = structlog.get_logger()
 
 
 class Read(NamedTuple):
-    """What was read: the messages in order, and by partition the next offset. `first`: the topic was never read before,
-    and this is all that it held."""
+    """What was read of a topic: the messages in order, and by partition the next offset.
 
+    `first`: the topic was never read before, and this is all that it held.
+    """
+
+    topic_id: str
     messages: list[Alert]
     next_offsets: dict[int, int]
     first: bool = False
@@ -75,6 +78,7 @@ class Feed:
 
         A record that cannot be read is counted, told of in the log, and passed over.
         """
+        topic_id = self.topic_id or ""
         messages: list[Alert] = []
         moved: dict[int, int] = {}
         for record in self._consumer.consume(MOST, timeout):
@@ -82,11 +86,11 @@ class Feed:
         self._next |= moved
         self._ask()
         if self._first is not None:
-            return self._first_read(messages)
-        return Read(messages, moved) if moved else None
+            return self._first_read(topic_id, messages)
+        return Read(topic_id, messages, moved) if moved else None
 
     def forget(self) -> None:
-        """Stops reading; `find` and `seek` begin anew."""
+        """Stops reading; `find` and `seek` begin anew, from where the store then is."""
         with suppress(KafkaException):
             self._consumer.unassign()
         self.topic_id, self.reason = None, "not reading"
@@ -117,13 +121,13 @@ class Feed:
             metrics.MESSAGES.labels("unreadable").inc()
             log.error("not an alert", partition=partition, offset=offset, reason=str(wrong))
 
-    def _first_read(self, messages: list[Alert]) -> Read | None:
+    def _first_read(self, topic_id: str, messages: list[Alert]) -> Read | None:
         """Gathers until the end that the topic had at the beginning."""
         self._gathered += messages
         if self._first is None or any(self._next[number] < end for number, end in self._first.items()):
             return None
         gathered, self._first, self._gathered = self._gathered, None, []
-        return Read(gathered, dict(self._next), first=True)
+        return Read(topic_id, gathered, dict(self._next), first=True)
 
     def _ask(self) -> None:
         """Whether a broker that was away is back: without new messages nothing else would tell."""

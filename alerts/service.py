@@ -151,12 +151,19 @@ class Service:
             return
         if read is None:
             return
+        try:
+            self._record(read, config, token)
+        except AlertsUnavailable:
+            self._feed.forget()  # what was read is not in the store: it is read again
+            raise
+
+    def _record(self, read: Read, config: Config, token: int) -> None:
         now = self._clock()
         messages = [message for message in read.messages if not self._canary.takes(message, now)]
         with self._store.writing() as connection:
             alert_lease.demand(connection, token)
             applied = (record_first if read.first else record)(connection, messages, config.flapping, now)
-            alert_lease.save_offsets(connection, self._feed.topic_id or "", read.next_offsets)
+            alert_lease.save_offsets(connection, read.topic_id, read.next_offsets)
         if applied:
             self._look_at = 0
 

@@ -11,7 +11,7 @@ from api.alert_feed import FeedUnavailable
 from api.bodies import answer, read
 from api.problems import invalid, unavailable
 from api.services import Services, wall_clock
-from contracts.alerts import Alert, Severity, Text, alert_id, decode, encode
+from contracts.alerts import SEVERITIES, Alert, Severity, Text, alert_id, decode, encode
 from contracts.times import EPOCH, MILLISECOND
 from stores import alert_incidents
 from stores.alerts import AlertStore, AlertsUnavailable
@@ -98,7 +98,9 @@ def _news(store: AlertStore, alerts: list[Alert]) -> list[Alert]:
 
 
 def _differs(alert: Alert, known: Alert) -> bool:
-    return known.status == "firing" and (alert.status != known.status or alert.severity != known.severity)
+    """It is over, or worse; that it is better is never told."""
+    worse = SEVERITIES.index(alert.severity) < SEVERITIES.index(known.severity)
+    return known.status == "firing" and (alert.status != known.status or worse)
 
 
 def _milliseconds(moment: datetime | None) -> int:

@@ -16,6 +16,7 @@ from stores import alert_incidents
 from stores.alert_incidents import Filter
 from tests.conftest import RealPart
 from tests.integration.alert_service import AlertService, pager_calls, webhook_keys, webhook_messages
+from tests.integration.postgres import Postgres, programs
 from tests.unit.alerting import MINUTE, firing, resolved
 from tests.unit.http_receiver import HttpReceiver, http_receiver
 
@@ -145,6 +146,28 @@ def test_a_broker_that_is_killed_is_waited_for(make: Make, receiver: HttpReceive
     service.say(second, resolved(first))
     service.until(lambda: len(webhook_keys(receiver)) == 3)
     assert set(webhook_keys(receiver)) == keys_of([first, second], "firing") | keys_of([first], "resolved")
+
+
+def test_a_store_that_is_killed_is_waited_for(make: Make, receiver: HttpReceiver, tmp_path: Path) -> None:
+    folder = tmp_path / "postgres"
+    folder.mkdir()
+    server = Postgres(folder, programs())
+    try:
+        service = make(ALERTS__STORE_URL=server.url)
+        service.until_ready()
+        alerts = [named(number) for number in range(6)]
+        service.say(*alerts[:3])
+        service.until(lambda: len(webhook_keys(receiver)) == 3)
+        server.kill()
+        service.say(*alerts[3:], *map(resolved, alerts))
+        service.until(lambda: service.get("/readyz")[0] == 503)
+        server.start()
+        service.until(lambda: keys_of(alerts, "firing", "resolved") <= set(webhook_keys(receiver)))
+        service.until(lambda: len(set(pager_calls(receiver))) == 2 * len(alerts))
+        assert set(webhook_keys(receiver)) == keys_of(alerts, "firing", "resolved")
+        assert service.stop() == 0
+    finally:
+        server.stop()
 
 
 def test_of_two_instances_one_works_and_the_other_takes_over(

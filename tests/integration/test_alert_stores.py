@@ -1,15 +1,10 @@
 """One contract for the alert store, over SQLite and over PostgreSQL; then a story of alerts over each."""
 
-import os
-import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from stores import alert_incidents, alert_lease, alert_outbox, alert_silences
 from stores.alert_incidents import Acknowledgement, Filter
@@ -18,85 +13,13 @@ from stores.alert_outbox import Letter
 from stores.alert_silences import Shift
 from stores.alerts import AlertStore, AlertsUnavailable, revision
 from tests.conftest import free_ports
+from tests.integration.postgres import DEADLINE, Postgres, programs
 from tests.unit.alerting import HOUR, MINUTE, SECOND, START, Desk, firing, resolved, sqlite_store
-
-DEADLINE = 60.0
-OWNER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
-
-
-class Postgres:
-    """Debian's PostgreSQL with its data in `folder`."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        (self.port,) = free_ports(1)
-        self.user = OWNER if os.geteuid() == 0 else None
-        data = folder / "data"
-        if self.user:
-            data.mkdir()
-            shutil.chown(data, self.user)
-            for parent in (folder, folder.parent, folder.parent.parent):
-                parent.chmod(parent.stat().st_mode | 0o011)
-        self._run([str(programs / "initdb"), "-D", str(data), "-U", "tidewatch", "--auth=trust", "-E", "UTF8"])
-        options = [
-            "-D",
-            str(data),
-            "-p",
-            str(self.port),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            f"unix_socket_directories={data}",
-        ]
-        self._log = (folder / "log").open("ab")
-        self._process = subprocess.Popen(  # noqa: S603  # Debian's own program
-            [str(programs / "postgres"), *options], user=self.user, stdout=self._log, stderr=self._log, cwd="/"
-        )
-        self.url = f"postgresql+psycopg://tidewatch@127.0.0.1:{self.port}/postgres"
-        self._wait(folder / "log")
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(DEADLINE)
-        self._log.close()
-
-    def empty(self) -> AlertStore:
-        store = AlertStore(self.url)
-        with store.writing() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        return store
-
-    def _run(self, command: list[str]) -> None:
-        subprocess.run(command, user=self.user, check=True, capture_output=True, cwd="/")  # noqa: S603  # as above
-
-    def _wait(self, log: Path) -> None:
-        deadline = time.monotonic() + DEADLINE
-        store = AlertStore(self.url)
-        while True:
-            try:
-                with store.reading() as connection:
-                    connection.execute(text("SELECT 1"))
-                break
-            except AlertsUnavailable:
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-        store.close()
-
-
-def programs() -> Path | None:
-    """Where PostgreSQL's programs are: Debian keeps them out of the PATH."""
-    folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    found = shutil.which("initdb")
-    folders += [Path(found).resolve().parent] if found else []
-    return next((folder for folder in folders if (folder / "postgres").exists()), None)
 
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    folder = programs()
-    if folder is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    server = Postgres(tmp_path_factory.mktemp("postgres"), folder)
+    server = Postgres(tmp_path_factory.mktemp("postgres"), programs())
     yield server
     server.stop()
 
