@@ -16,6 +16,7 @@ from analysis.watch.lane import Lane
 from analysis.watch.live import Live
 from analysis.watch.scored import ScoredBin
 from contracts.series import Bin, Message, Progress, decode, encode
+from contracts.times import LATEST_MS
 
 LEAST_MS: Final = 2 * 86_400_000  # of a history that teaches anything
 FORGET_MS: Final = 14 * 86_400_000  # a series without events for so long is over; it may come back
@@ -98,8 +99,11 @@ class Feed:
         asked = np.array(numbers)
         self.live.asked(asked)
         changes: Changes = {**self.live.pages(asked, len(self.live))}
-        spans = {number: np.ptp(history.times[history.series == number]) for number in np.unique(history.series)}
-        long = np.array([number for number, span in spans.items() if span > LEAST_MS], np.int64)
+        having, places = np.unique(history.series, return_inverse=True)
+        first, last = np.full(len(having), LATEST_MS), np.zeros(len(having), np.int64)
+        np.minimum.at(first, places, history.times)
+        np.maximum.at(last, places, history.times)
+        long = having[last - first > LEAST_MS]
         if len(long):
             points = history.take(np.isin(history.series, long))
             self._state.heads[long] = np.zeros(1, self._state.heads.dtype)
