@@ -50,6 +50,7 @@ class Outbox:
         self._waiting: dict[Any, list[Waiting]] = {}  # by key, what state holds: saves reading it all at each turn
         self._attempts: dict[Any, Attempt] = {}
         self._failures = 0
+        self._told = False  # of rows that are dropped, once an outage
         self._not_before = 0.0  # of the monotonic clock
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -69,9 +70,7 @@ class Outbox:
         self._state.put(number, data)
         waiting.append(Waiting(number, rows.num_rows, len(data)))
         while len(waiting) > 1 and sum(one.size for one in waiting) > self._most:
-            dropped = waiting.pop(0)
-            self._state.remove(dropped.number)
-            self._dropped.inc(dropped.rows)
+            self._drop(waiting.pop(0))
 
     def turn(self, key: Any) -> None:
         """Removes what was written since the last turn, and lets the next be written."""
@@ -87,6 +86,13 @@ class Outbox:
             tables = [self._state.get(one.number) for one in some]
             self._attempts[key] = Attempt(some, self._thread.submit(self._write, tables))
 
+    def _drop(self, oldest: Waiting) -> None:
+        self._state.remove(oldest.number)
+        self._dropped.inc(oldest.rows)
+        if not self._told:
+            logger.warning("rows of %s are dropped: more than %d bytes wait", self._table, self._most)
+        self._told = True
+
     def _end(self, key: Any, attempt: Attempt) -> None:
         try:
             attempt.done.result()
@@ -96,7 +102,7 @@ class Outbox:
             self._not_before = time.monotonic() + pause
             logger.warning("rows of %s wait: %s", self._table, error)
             return
-        self._failures = 0
+        self._failures, self._told = 0, False
         written = {one.number for one in attempt.waiting}
         for one in self._of(key):
             if one.number in written:

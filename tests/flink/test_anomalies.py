@@ -146,6 +146,25 @@ def test_ordinary_minutes_are_no_anomalies(own: Settings, metric: str) -> None:
     assert count <= 2
 
 
+def test_of_too_many_rows_the_oldest_are_dropped(
+    environments: Environments, own: Settings, clickhouse: RealPart
+) -> None:
+    name = f"test-{uuid4().hex}"
+    topics = own.topics.model_copy(update={"series": Topic(name=f"closed-{name}", partitions=1)})
+    detection = own.detection.model_copy(update={"unwritten_bytes": 50_000})
+    own = own.model_copy(update={"topics": topics, "detection": detection})
+    send(own, records(name))
+    newest = f"toUnixTimestamp(start) = {START // 1000 + (MINUTES - 1) * 60}"
+    clickhouse.kill()
+    with warned(outbox.logger) as told, running(environments, own):
+        wait_until(lambda: any("are dropped" in text for text in told))
+        clickhouse.start()
+        wait_until(lambda: rows(own, name, "count()", newest) == [(2,)])
+    ((count,),) = rows(own, name, "count()")
+    assert isinstance(count, int)
+    assert 2 <= count < 2 * MINUTES - 1
+
+
 def test_a_new_series_begins_with_its_history(environments: Environments, own: Settings, clickhouse: RealPart) -> None:
     brand = uuid4().hex
     topic = Topic(name=f"closed-{brand}", partitions=1)
