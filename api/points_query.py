@@ -6,6 +6,7 @@ from typing import Any
 from api.problems import Problem, invalid, unavailable
 from api.services import Services
 from api.warehouse import WarehouseUnavailable
+from contracts.times import DAY_MS
 
 
 def matches(given: Sequence[str]) -> dict[str, list[str]]:
@@ -31,3 +32,11 @@ def kinds_of(services: Services, metric: str) -> list[str]:
     if not rows:
         raise Problem(404, "unknown-metric", f"no metric is called {metric[:200]!r}; /api/v1/metrics lists them")
     return [kind for (kind,) in rows]
+
+
+def kept_since(services: Services, now: int) -> int:
+    """Epoch seconds at the clock `now` (milliseconds): what happened since then is kept point by point.
+
+    It came in after it happened, but for a clock that is 5 minutes fast, and goes by the day on which it came in.
+    """
+    return (now // DAY_MS - services.settings.clickhouse.points_days + 1) * DAY_MS // 1000

@@ -1,7 +1,7 @@
 """What `/api/v1/series` is asked: metric, labels, time and statistic. Pure: time is passed in."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
 from analysis.statistics import SUMMED, quantile_level
@@ -14,13 +14,17 @@ from contracts.times import EPOCH
 KNOWN: Final = ("metric", "match", "from", "to", "step", "stat", "group_by", "compare", "format", "tz")
 FORMATS: Final = ("json", "csv", "arrow", "dygraphs")
 STEPS: Final = (60, 300, 600, 1800, 3600, 21_600, 86_400, 604_800)  # seconds, that `auto` chooses from
+HOUR: Final = 3600
+DAY: Final = 86_400
+WEEK: Final = 604_800
+MONDAY: Final = 345_600  # the first one of the epoch, on which weeks begin
+MONTHS: Final = 0  # as a step: months of the calendar
 _AUTO_SLOTS: Final = 500  # at most, where the step is left to us
 _MOST_SLOTS: Final = 11_000
-_DAY: Final = 86_400
 
 
 class SeriesQuery(NamedTuple):
-    """Times in epoch seconds, whole steps apart; `compare` as (name, seconds back)."""
+    """Times in epoch seconds, whole steps apart; `compare` as (name, begin, end)."""
 
     metric: str
     labels: dict[str, list[str]]  # `keys` and `values` that must match
@@ -29,8 +33,15 @@ class SeriesQuery(NamedTuple):
     step: int
     stat: str  # empty: what suits the metric's kind
     group_by: Sequence[str]
-    compare: Sequence[tuple[str, int]]
+    compare: Sequence[tuple[str, int, int]]
     format: str
+
+    def starts(self) -> Sequence[int]:
+        """When each slot begins."""
+        if self.step != MONTHS:
+            return range(self.begin, self.end, self.step)
+        first, last = (_month(at) for at in (self.begin, self.end))
+        return [_begin_of(month) for month in range(first, last)]
 
 
 def parse(query_string: bytes, now: int) -> SeriesQuery:
@@ -51,7 +62,8 @@ def parse(query_string: bytes, now: int) -> SeriesQuery:
     shape = one(given, "format") or "json"
     if shape not in FORMATS:
         raise invalid("format", f"must be one of {', '.join(FORMATS)}")
-    compare = [(name, _back(name, begin)) for name in (one(given, "compare") or "").split(",") if name]
+    names = [name for name in (one(given, "compare") or "").split(",") if name]
+    compare = [(name, *_back(name, begin, end, step)) for name in names]
     labels = [label for text in given.get("group_by", ()) for label in text.split(",") if label]
     return SeriesQuery(metric, matches(given.get("match", ())), begin, end, step, stat, labels, compare, shape)
 
@@ -60,7 +72,9 @@ _RANGE: Final = (("from", "now-1h"), ("to", "now"))
 
 
 def _step(text: str, length: int) -> int:
-    """Seconds."""
+    """Seconds, or MONTHS."""
+    if text == "1mo":
+        return MONTHS
     if text == "auto":
         return next((step for step in STEPS if length / step <= _AUTO_SLOTS), STEPS[-1])
     step = span("step", text)
@@ -70,24 +84,32 @@ def _step(text: str, length: int) -> int:
 
 
 def _aligned(begin: int, end: int, step: int, local: tzinfo) -> tuple[int, int]:
-    """Outwards to whole steps; days and longer ones begin at midnight of the zone as it is at the beginning."""
+    """Outwards to whole steps. Days and longer ones begin at midnight of the zone as it is at the beginning, weeks on
+    Monday; months are those of UTC."""
+    if step == MONTHS:
+        return _begin_of(_month(begin)), _begin_of(_month(end - 1) + 1)
     offset = datetime.fromtimestamp(begin, local).utcoffset() or timedelta()
-    shift = int(offset.total_seconds()) if step % _DAY == 0 else 0
+    shift = int(offset.total_seconds()) if step % DAY == 0 else 0
+    shift -= MONDAY if step % WEEK == 0 else 0
     first = (begin + shift) // step * step - shift
     last = -((-end - shift) // step) * step - shift
     return max(first, 0), min(last, 2**32 - 1)
 
 
-def _back(text: str, begin: int) -> int:
-    """Seconds; a month back is the same day of the month before, or its last one."""
+def _back(text: str, begin: int, end: int, step: int) -> tuple[int, int]:
+    """The time so long ago; a month back is the same day of the month before, or its last one."""
     if not text.endswith("mo"):
-        return span("compare", text)
+        if step == MONTHS:
+            raise invalid("compare", f"months can be compared with months, such as 1mo or 12mo: {text[:40]!r}")
+        back = span("compare", text)
+        return max(begin - back, 0), max(end - back, 0)
     months = text.removesuffix("mo")
     if not (months.isascii() and months.isdigit() and 0 < int(months) <= 120):
         raise invalid("compare", f"must be such as 1d, 1w or 1mo: {text[:40]!r}")
-    at = EPOCH + timedelta(seconds=begin)
-    month = at.year * 12 + at.month - 1 - int(months)
-    return begin - _same_day(at, month)
+    if step == MONTHS:
+        return _begin_of(_month(begin) - int(months)), _begin_of(_month(end) - int(months))
+    before = _same_day(EPOCH + timedelta(seconds=begin), _month(begin) - int(months))
+    return max(before, 0), max(end - (begin - before), 0)
 
 
 def _same_day(at: datetime, month: int) -> int:
@@ -97,3 +119,15 @@ def _same_day(at: datetime, month: int) -> int:
         except ValueError:
             continue
     raise AssertionError("every month has a first day")
+
+
+def _month(second: int) -> int:
+    """Months since the year 0, in UTC."""
+    at = EPOCH + timedelta(seconds=second)
+    return at.year * 12 + at.month - 1
+
+
+def _begin_of(month: int) -> int:
+    """Epoch seconds, from 1970 to 2106 as the store's times."""
+    begin = int(datetime(month // 12, month % 12 + 1, 1, tzinfo=timezone.utc).timestamp())
+    return min(max(begin, 0), 2**32 - 1)

@@ -17,12 +17,13 @@ from infra.embedded.part import Part
 from infra.embedded.steps import Step
 from infra.embedded.supervisor import Supervisor
 from infra.embedded.watched import Watched
-from stores import migrations
+from stores import migrations, rollups
 from stores.profiles import open_store
 
 TOPICS_SECONDS: Final = 10.0
 TOPICS_EVERY: Final = 30.0  # creates them anew when somebody deleted them
 LOG_EVERY: Final = 10.0
+ROLLUPS_EVERY: Final = 300.0
 JOBS_EVERY: Final = 3.0  # how soon a lost JobManager's jobs are missed
 STOP_ORDER: Final = (
     (Api.name, Alerts.name),  # nothing new comes in, and what stops now is no reason to call anybody
@@ -66,6 +67,7 @@ def _steps(settings: Settings) -> list[Step]:
         Step("topics", lambda: topics.ensure(settings, TOPICS_SECONDS), (Kafka.name,), TOPICS_EVERY),
         Step("rules", lambda: rule_topic.ship(settings), ("topics",)),
         Step("migrations", lambda: migrations.apply(settings), (ClickHouse.name,)),
+        Step("rollups", lambda: rollups.roll_up(settings), (ClickHouse.name, "migrations"), ROLLUPS_EVERY),
         Step("profiles", _profiles(settings)),
         Step("log", KeepLog(settings), (JobManager.name, "topics", "migrations"), LOG_EVERY),
         Step("jobs", jobs, (JobManager.name, "topics", "migrations", "profiles"), JOBS_EVERY),

@@ -96,6 +96,10 @@ class ClickHouse(Section):
     points_days: int = Field(default=30, ge=1)  # each point as it came
     fine_bins_days: int = Field(default=7, ge=1)  # bins of seconds
     bins_days: int = Field(default=90, ge=1)  # of a minute
+    hour_rollups_days: int = Field(default=400, ge=1)  # and sketches of hours
+    day_rollups_days: int = Field(default=1500, ge=1)
+    week_rollups_days: int = Field(default=4000, ge=1)
+    month_rollups_days: int = Field(default=4000, ge=1)
 
 
 class Flink(Section):

@@ -20,11 +20,12 @@ from contracts.point_codec import decode_points
 from contracts.points import Series
 from contracts.series import Progress
 from contracts.settings import Jobs, Settings
+from contracts.times import DAY_MS
 from jobs.buffer import Bounds, PartitionBuffer
 from jobs.closer import MinuteCloser
 from jobs.counter import BlockCounter
 from jobs.flink import BLOB, Pipeline, Source
-from jobs.point_rows import DAY_MS, bin_rows, block_rows, point_rows, series_rows
+from jobs.point_rows import bin_rows, block_rows, point_rows, series_rows
 from jobs.run import run
 from jobs.writer import Writer
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from analysis.bin_counting import BinCount
 from analysis.blocks import Block
 from contracts.points import Series
+from contracts.times import DAY_MS
 
-DAY_MS: Final = 86_400_000
 _MILLIS: Final = pa.timestamp("ms", tz="UTC")
 _EPOCH: Final = date(1970, 1, 1)
 

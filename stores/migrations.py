@@ -35,5 +35,12 @@ def _set_retention(client: Client, settings: Settings) -> None:
     client.command(sql.read("admin/keep_points"), {"days": kept.points_days})
     client.command(sql.read("admin/keep_bins"), {"days": kept.bins_days, "fine_days": kept.fine_bins_days})
     client.command(sql.read("admin/keep_point_blocks"), {"days": kept.bins_days})
-    client.command(sql.read("admin/keep_point_series"), {"days": max(kept.points_days, kept.bins_days) + 1})
+    client.command(sql.read("admin/keep_touched_hours"), {"days": kept.bins_days})
+    hours, days = kept.hour_rollups_days, kept.day_rollups_days
+    weeks, months = kept.week_rollups_days, kept.month_rollups_days
+    by_period = {"hour_days": hours, "day_days": days, "week_days": weeks, "month_days": months}
+    client.command(sql.read("admin/keep_rollups"), by_period)
+    client.command(sql.read("admin/keep_sketches"), {"days": hours})
+    longest = max(kept.points_days, kept.bins_days, hours, days, weeks, months)
+    client.command(sql.read("admin/keep_point_series"), {"days": longest + 1})
     client.command(sql.read("admin/keep_scored_bins"), {"days": settings.detection.scores_days})

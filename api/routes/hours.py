@@ -8,9 +8,9 @@ from flask import Blueprint, Response, request
 
 from analysis.statistics import SUMMED, Sums, of_sums, quantile_level
 from api.parameters import parse_query
-from api.points_query import ask, kinds_of, matches
+from api.points_query import ask, kept_since, kinds_of, matches
 from api.problems import invalid
-from api.services import Services
+from api.services import Services, wall_clock
 
 _SYNONYMS: Final = {"avg": "average", "mean": "average"}
 _HOUR: Final = 3600
@@ -59,11 +59,20 @@ def _begin(date: str, hour: str) -> int:
 def _answer(services: Services, statistic: str, asked: dict[str, Any]) -> tuple[float | None, int, str]:
     """The value, how many points are behind it, and what it was computed from."""
     if statistic in SUMMED:
-        sums = Sums(*ask(services, "hour_sums", asked)[0])
-        return of_sums(statistic, sums), sums.count, "bins of a minute"
+        sums = _sums(services, asked)
+        return of_sums(statistic, sums), sums.count, "rollups"
     level = quantile_level(statistic)
-    if level is None:
-        ((count, value),) = ask(services, "hour_mode", asked)
-    else:
-        ((count, value),) = ask(services, "hour_quantile", {**asked, "level": level})
+    statement, more = ("hour_mode", {}) if level is None else ("hour_quantile", {"level": level})
+    ((count, value),) = ask(services, statement, {**asked, **more})
+    if asked["begin"] < kept_since(services, wall_clock()) and (known := _sums(services, asked).count) > count:
+        return (None, known, "nothing: its points are gone") if level is None else _sketched(services, asked, level)
     return (float(value) if count else None), int(count), "points, exactly"
+
+
+def _sums(services: Services, asked: dict[str, Any]) -> Sums:
+    return Sums(*ask(services, "hour_sums", asked)[0])
+
+
+def _sketched(services: Services, asked: dict[str, Any], level: float) -> tuple[float | None, int, str]:
+    ((count, value),) = ask(services, "hour_sketch", {**asked, "level": level})
+    return (float(value) if count else None), int(count), "a sketch, about"

@@ -5,22 +5,20 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from analysis import time_series
-from analysis.statistics import Sums, of_sums, quantile_level
+from analysis.statistics import Sums, of_sums
 from analysis.time_series import Chart, Line
-from api.points_query import ask, kinds_of
-from api.problems import invalid
-from api.series_query import SeriesQuery, parse
+from api.points_query import ask, kept_since, kinds_of
+from api.series_query import MONTHS, SeriesQuery, parse
+from api.series_source import source_of
 from api.services import Services, wall_clock
 from contracts.series import USER_TAG_METRICS
 
-_MINUTE: Final = 60
 _TYPES: Final = {
     "json": "application/json",
     "dygraphs": "application/json",
     "csv": "text/csv",
     "arrow": "application/vnd.apache.arrow.stream",
 }
-_TAG_LABELS: Final = ("origin", "brand", "category")  # that aggregates of the user tags know
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -28,43 +26,28 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/api/v1/series")
     def series() -> Response:
-        query = parse(request.query_string, wall_clock())
-        if query.metric in USER_TAG_METRICS:
-            query, statement, more = _of_user_tags(query)
-        else:
-            query, statement, more = _of_points(services, query)
-        times = range(query.begin * 1000, query.end * 1000, query.step * 1000)
+        now = wall_clock()
+        query = _with_stat(services, parse(request.query_string, now))
+        kept = kept_since(services, now)
+        starts = query.starts()
         lines: list[Line] = []
-        for name, back in [("", 0), *query.compare]:
-            asked = {**query.labels, **more, "step": query.step, "group_by": list(query.group_by)}
-            asked |= {"begin": max(query.begin - back, 0), "end": max(query.end - back, 0)}
-            lines += _lines(query, name, ask(services, statement, asked), len(times))
-        return Response(_body(query, Chart(times, lines)), mimetype=_TYPES[query.format])
+        for name, begin, end in [("", query.begin, query.end), *query.compare]:
+            source = source_of(query, begin, kept)
+            times = {"begin": begin, "end": end, "step": query.step}
+            asked = {**query.labels, "group_by": list(query.group_by), **times, **source.parameters}
+            lines += _lines(query, name, ask(services, source.statement, asked), len(starts))
+        chart = Chart([start * 1000 for start in starts], lines)
+        return Response(_body(query, source_of(query, query.begin, kept).words, chart), mimetype=_TYPES[query.format])
 
     return routes
 
 
-def _of_points(services: Services, query: SeriesQuery) -> tuple[SeriesQuery, str, dict[str, Any]]:
+def _with_stat(services: Services, query: SeriesQuery) -> SeriesQuery:
+    """With the statistic that suits the metric when none is named; Problem 404 when there is no such metric."""
+    if query.metric in USER_TAG_METRICS:
+        return query if query.stat else query._replace(stat="sum")
     kinds = kinds_of(services, query.metric)
-    stat = query.stat or ("sum" if kinds == ["counter"] else "average")
-    level = quantile_level(stat)
-    asked: dict[str, Any] = {"metric": query.metric}
-    if level is not None:
-        return query._replace(stat=stat), "series_quantiles", {**asked, "level": level}
-    statement = "series_points" if query.step % _MINUTE or query.begin % _MINUTE else "series_bins"
-    return query._replace(stat=stat), statement, asked
-
-
-def _of_user_tags(query: SeriesQuery) -> tuple[SeriesQuery, str, dict[str, Any]]:
-    if query.stat not in ("", "sum", "count"):
-        raise invalid("stat", "of user tags there are sum and count")
-    if query.step % _MINUTE:
-        raise invalid("step", "of user tags must be whole minutes")
-    for label in (*query.group_by, *query.labels["keys"]):
-        if label not in _TAG_LABELS:
-            raise invalid("match", f"user tags are counted by {', '.join(_TAG_LABELS)}: {label[:40]!r}")
-    action = "VIEW" if query.metric == "user_tags_views" else "BUY"
-    return query._replace(stat=query.stat or "sum"), "series_user_tags", {"action": action}
+    return query if query.stat else query._replace(stat="sum" if kinds == ["counter"] else "average")
 
 
 def _lines(query: SeriesQuery, compared: str, rows: Any, slots: int) -> list[Line]:
@@ -88,9 +71,10 @@ def _value(query: SeriesQuery, count: int, rest: Any) -> float | None:
     return of_sums(query.stat, Sums(count, *rest))
 
 
-def _body(query: SeriesQuery, chart: Chart) -> bytes:
+def _body(query: SeriesQuery, source: str, chart: Chart) -> bytes:
     if query.format == "json":
-        head = {"metric": query.metric, "stat": query.stat, "step": query.step}
+        step = "1mo" if query.step == MONTHS else query.step
+        head = {"metric": query.metric, "stat": query.stat, "step": step, "source": source}
         return time_series.as_json(chart, {**head, "from": query.begin * 1000, "to": query.end * 1000})
     if query.format == "csv":
         return time_series.as_csv(chart)

@@ -1,0 +1,273 @@
+"""Hours, days, weeks and months over a real ClickHouse, against numpy: made again, late, and after points and bins went."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from analysis.bin_counting import fold
+from cli import rollup
+from contracts.codec import Record
+from contracts.names import BINS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
+from contracts.point_codec import decode_points, encode_points
+from contracts.points import Point, series_of
+from contracts.settings import Settings, load
+from contracts.times import DAY_MS, MINUTE_MS
+from jobs.point_rows import bin_rows, point_rows, series_rows
+from stores import clickhouse as sessions
+from stores import migrations, rollups
+from tests.conftest import RealPart
+from tests.integration.api_server import ApiServer
+
+HOUR_MS = 60 * MINUTE_MS
+START = 1_640_995_200_000  # 2022-01-01T00:00:00Z, a Saturday
+SPAN = 45 * DAY_MS
+HOSTS = ("a", "b")
+BEGINS: dict[str, Callable[[datetime], datetime]] = {
+    "hour": lambda at: at.replace(minute=0, second=0, microsecond=0),
+    "day": lambda at: at.replace(hour=0, minute=0, second=0, microsecond=0),
+    "week": lambda at: datetime.fromtimestamp(
+        (int(at.timestamp()) - 345_600) // 604_800 * 604_800 + 345_600, timezone.utc
+    ),
+    "month": lambda at: at.replace(day=1, hour=0, minute=0, second=0, microsecond=0),
+}
+
+
+class World:
+    """A database of its own into which points come as the job writes them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.points: list[Point] = []
+        self._topic_id: UUID = uuid4()
+        self._offset = 0
+
+    def come(self, points: Sequence[Point], days_ago: int = 2) -> None:
+        """One block of the log, that came in so many days ago."""
+        now = int(time.time() * 1000) - days_ago * DAY_MS
+        log = [
+            Record(self._offset + at, START, now, encode_points(points[at * 100 : at * 100 + 100]))
+            for at in range(-(-len(points) // 100))
+        ]
+        self._offset += len(log)
+        decoded = decode_points(log)
+        with sessions.connect(self.settings) as client:
+            series = series_rows(list(decoded.series.values()), now // DAY_MS)
+            client.insert_arrow(POINT_SERIES_TABLE, series)
+            client.insert_arrow(POINTS_TABLE, point_rows(decoded.points, self._topic_id, 0))
+            client.insert_arrow(BINS_TABLE, bin_rows(fold(None, log, {}).counts, self._topic_id, 0))
+        self.points += points
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with sessions.connect(self.settings) as client:
+            return [tuple(row) for row in client.query(statement).result_rows]
+
+    def command(self, statement: str) -> None:
+        with sessions.connect(self.settings) as client:
+            client.command(statement)
+
+    def expected(self, period: str) -> dict[tuple[int, int], list[Point]]:
+        """The points of each series and period, which begins at these epoch seconds."""
+        found: dict[tuple[int, int], list[Point]] = {}
+        for point in self.points:
+            begin = BEGINS[period](datetime.fromtimestamp(point.time / 1000, timezone.utc))
+            found.setdefault((point.series.id, int(begin.timestamp())), []).append(point)
+        return found
+
+
+def make_points(seed: int, count: int) -> list[Point]:
+    """Spread over six weeks of two hosts; no two at one time, so that the newest is known."""
+    dice = random.Random(seed)  # noqa: S311  # repeatable
+    times = dice.sample(range(START, START + SPAN), count)
+    return [
+        Point(series_of("rolled", "gauge", {"host": dice.choice(HOSTS)}), at, round(dice.gauss(50, 9), 3))
+        for at in times
+    ]
+
+
+@pytest.fixture
+def world(settings: Settings, clickhouse: RealPart, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    name = f"rollups_{uuid4().hex[:8]}"
+    monkeypatch.setenv("TIDEWATCH_CLICKHOUSE__DATABASE", name)
+    own = load()
+    migrations.apply(own)
+    made = World(own)
+    yield made
+    made.command(f"DROP DATABASE {name}")
+
+
+def differs(world: World, period: str) -> str | None:
+    """What a table of rollups says that the points do not."""
+    rows = world.query(
+        "SELECT series, toUnixTimestamp(start) AS begin, sum(count), sum(sum), min(min), max(max), sum(sum_squares), "
+        f"argMax(last, last_time) FROM rollups FINAL WHERE period = '{period}' GROUP BY series, begin"
+    )
+    expected = world.expected(period)
+    if {row[:2] for row in rows} != set(expected):
+        return f"{len(rows)} rows of {len(expected)}"
+    for series, begin, *found in rows:
+        held = expected[series, begin]
+        values = np.array([point.value for point in held])
+        newest = max(held, key=lambda point: point.time).value
+        sums = [len(held), values.sum(), values.min(), values.max(), (values**2).sum(), newest]
+        if found != pytest.approx(sums, rel=1e-9):
+            return f"{found} in place of {sums}"
+    return None
+
+
+def assert_rolled(world: World) -> None:
+    for period in BEGINS:
+        assert differs(world, period) is None
+
+
+def test_every_period_is_what_its_points_say(world: World) -> None:
+    world.come(make_points(1, 3000))
+    assert rollups.roll_up(world.settings).hours > 500
+    assert_rolled(world)
+
+
+def test_running_again_changes_nothing(world: World) -> None:
+    world.come(make_points(2, 500))
+    rollups.roll_up(world.settings)
+    before = world.query("SELECT * EXCEPT digest FROM sketches FINAL ORDER BY ALL")
+    result = CliRunner().invoke(rollup.command)
+    assert result.exit_code == 0, result.output
+    assert "hours rolled up, 0 sketched" in result.output
+    assert_rolled(world)
+    assert world.query("SELECT * EXCEPT digest FROM sketches FINAL ORDER BY ALL") == before
+
+
+def test_what_comes_late_is_added_to_its_time(world: World) -> None:
+    """Of the same day of ingestion, and of a later one."""
+    some = make_points(3, 1500)
+    for number, days_ago in enumerate((3, 3, 2, 0)):
+        world.come(some[number::4], days_ago)
+        rollups.roll_up(world.settings)
+        assert_rolled(world)
+
+
+def test_many_hours_are_rolled_up_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "HOURS_A_STATEMENT", 50)
+    world.come(make_points(4, 1000))
+    rollups.roll_up(world.settings)
+    assert_rolled(world)
+
+
+def test_rollups_stay_when_points_and_bins_are_dropped(world: World) -> None:
+    """And a run that finds only new points of an hour adds to what the dropped ones had made."""
+    some = make_points(5, 1000)
+    world.come(some[:500], 3)
+    rollups.roll_up(world.settings)
+    for table in ("points", "bins"):
+        world.command(f"TRUNCATE TABLE {table}")
+    world.come(some[500:], 2)
+    rollups.roll_up(world.settings)
+    assert_rolled(world)
+
+
+@pytest.fixture
+def api(world: World, tmp_path: Path) -> Iterator[ApiServer]:
+    server = ApiServer(world.settings, TIDEWATCH_PROFILES__PATH=str(tmp_path / "profiles"))
+    yield server
+    server.stop()
+
+
+STATS: dict[str, Callable[[Any], float]] = {"sum": np.sum, "max": np.max, "stddev": np.std, "count": len}
+
+
+def chart(api: ApiServer, **query: Any) -> dict[str, Any]:
+    asked = {"metric": "rolled", "from": START, "to": START + SPAN, **query}
+    answer = api.call("GET", f"/api/v1/series?{urlencode(asked)}")
+    assert answer.status == 200, answer.body
+    document: dict[str, Any] = answer.json
+    return document
+
+
+def values_by_slot(world: World, document: dict[str, Any]) -> list[list[float]]:
+    """The points of each slot of a chart of one line."""
+    begins = [at for at, _ in document["series"][0]["points"]]
+    ends = [*begins[1:], document["to"]]
+    return [
+        [point.value for point in world.points if begin <= point.time < end]
+        for begin, end in zip(begins, ends, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "source"),
+    [("1h", "hour"), ("6h", "hour"), ("1d", "day"), ("3d", "day"), ("1w", "week"), ("1mo", "month")],
+)
+def test_charts_take_the_longest_rollups_that_fit(world: World, api: ApiServer, step: str, source: str) -> None:
+    """Half of the points came since rollups were made: those are read from bins."""
+    some = make_points(6, 1000)
+    world.come(some[::2], 3)
+    rollups.roll_up(world.settings)
+    # As if the run had been long ago: what comes now is not within its overlap.
+    world.command("TRUNCATE TABLE rollup_runs")
+    world.command("INSERT INTO rollup_runs SELECT now64(3) + toIntervalSecond(59)")
+    world.come(some[1::4], 3)
+    world.come(some[3::4], 0)
+    for stat, computed in STATS.items():
+        document = chart(api, step=step, stat=stat)
+        assert document["source"] == f"rollups of a {source}"
+        for (_, value), held in zip(document["series"][0]["points"], values_by_slot(world, document), strict=True):
+            empty = 0 if stat == "count" else None
+            assert value == (pytest.approx(computed(held)) if held else None) or (not held and value == empty)
+
+
+def test_weeks_begin_on_monday_and_months_on_their_first_day(world: World, api: ApiServer) -> None:
+    world.come(make_points(7, 50))
+    weeks = chart(api, step="1w")["series"][0]["points"]
+    assert {datetime.fromtimestamp(at / 1000, timezone.utc).weekday() for at, _ in weeks} == {0}
+    months = chart(api, step="1mo", compare="1mo,12mo")
+    assert (months["from"], months["to"], months["step"]) == (START, START + 59 * DAY_MS, "1mo")
+    days = [datetime.fromtimestamp(at / 1000, timezone.utc) for at, _ in months["series"][0]["points"]]
+    assert [(day.month, day.day) for day in days] == [(1, 1), (2, 1)]
+    compared = {line["compare"]: [value for _, value in line["points"]] for line in months["series"]}
+    assert compared["1mo"] == [None, compared[None][0]]
+    assert compared["12mo"] == [None, None]
+    refused = api.call("GET", "/api/v1/series?metric=rolled&step=1mo&compare=1d")
+    assert (refused.status, refused.json["field"]) == (400, "compare")
+
+
+def test_an_hour_without_its_points_says_so(world: World, api: ApiServer) -> None:
+    """Statistics come from rollups, the median from a sketch; of few points it is close."""
+    noon = START + 12 * HOUR_MS
+    dice = random.Random(8)  # noqa: S311  # repeatable
+    held = [dice.gauss(100, 10) for _ in range(2000)]
+    series = series_of("rolled", "gauge", {"host": "a"})
+    world.come([Point(series, noon + at * 1500, value) for at, value in enumerate(held)], 2)
+    assert rollups.roll_up(world.settings).sketches == 1
+    exact = api.call("GET", "/rolled/median/2022-01-01/12").json
+    assert (exact["value"], exact["source"]) == (pytest.approx(np.median(held)), "points, exactly")
+    for table in ("points", "bins"):
+        world.command(f"TRUNCATE TABLE {table}")
+    mean = api.call("GET", "/rolled/average/2022-01-01/12").json
+    assert (mean["value"], mean["count"]) == (pytest.approx(np.mean(held)), 2000)
+    for name, level in (("median", 50), ("p99", 99)):
+        about = api.call("GET", f"/rolled/{name}/2022-01-01/12?match=host:a").json
+        assert (about["source"], about["count"]) == ("a sketch, about", 2000)
+        below = np.mean(np.array(held) < about["value"])
+        assert abs(below - level / 100) < 0.01
+    mode = api.call("GET", "/rolled/mode/2022-01-01/12").json
+    assert (mode["value"], mode["count"]) == (None, 2000)
+    line = chart(api, step="1d", stat="p50")
+    assert line["source"] == "sketches of hours, about"
+    assert line["series"][0]["points"][0][1] == pytest.approx(np.median(held), rel=0.01)
+
+
+def test_days_to_sketch() -> None:
+    day = [datetime(2022, 3, number, tzinfo=timezone.utc).date() for number in range(1, 32)]
+    at = [int(datetime(2022, 3, number, 5, tzinfo=timezone.utc).timestamp() * 1000) for number in range(1, 32)]
+    assert rollups.days_to_sketch([day[9], day[4]], at[9], at[9], 30) == [day[4]]  # today goes on
+    assert rollups.days_to_sketch([], at[6], at[9], 30) == [day[6], day[7], day[8]]  # ended since the last run
+    assert rollups.days_to_sketch([], 0, at[9], 3) == [day[7], day[8]]  # never ran: as far as points are kept
+    assert rollups.days_to_sketch([day[0]], at[9], at[9], 3) == []
