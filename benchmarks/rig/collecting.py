@@ -14,8 +14,8 @@ from benchmarks.failed import BenchmarkFailed
 from benchmarks.processes import cpu_seconds
 from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker
 from benchmarks.rig.closed_loop import ClosedLoop
-from benchmarks.rig.topic import count_events
-from contracts.settings import Settings
+from benchmarks.rig.topic import Stream, count_events
+from contracts.settings import Settings, Topic
 from infra import topics
 from infra.embedded import instance
 from infra.embedded.api import Api
@@ -42,6 +42,7 @@ class Load:
     connections: int
     events: int = 1
     seconds: float = 10.0
+    stream: Stream = "user_tags"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Site:
 
         `keeps` False: a server that only answers.
         """
-        settings = self._with_own_topic()
+        settings = self._with_own_topic(load.stream)
         child = Child(server(settings))
         try:
             child.wait_ready(START_SECONDS)
@@ -92,15 +93,16 @@ class Site:
             child.stop(STOP_SECONDS)
         if loop.refused:
             raise BenchmarkFailed(f"{server.name}: {loop.refused.most_common(3)}")
-        sent, found = loop.answered * load.events, count_events(settings)
+        sent, found = loop.answered * load.events, count_events(settings, load.stream)
         if keeps and found != sent:
             raise BenchmarkFailed(f"{server.name}: {sent} events acknowledged, {found} in the topic")
         return measured
 
-    def _with_own_topic(self) -> Settings:
+    def _with_own_topic(self, stream: Stream) -> Settings:
         self._runs += 1
-        own = self._settings.topics.user_tags.model_copy(update={"name": f"user-tags-{self._runs}"})
-        changed = self._settings.topics.model_copy(update={"user_tags": own})
+        topic: Topic = getattr(self._settings.topics, stream)
+        own = topic.model_copy(update={"name": f"{topic.name}-{self._runs}"})
+        changed = self._settings.topics.model_copy(update={stream: own})
         settings = self._settings.model_copy(update={"topics": changed})
         topics.ensure(settings, START_SECONDS)
         instance.write_settings(settings)

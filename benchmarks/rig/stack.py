@@ -11,7 +11,8 @@ from typing import Final
 import psutil
 
 from benchmarks.rig import rivals
-from contracts.settings import Settings, load
+from benchmarks.rig.topic import Stream
+from contracts.settings import Settings, Topic, load
 from infra import package, topics
 from infra.embedded.child import Child
 from infra.embedded.clickhouse import ClickHouse
@@ -65,10 +66,10 @@ class Stack:
                 self.children[place] = Child(child.part)
                 self.children[place].wait_ready(START_SECONDS)
 
-    def topic_argument(self) -> list[str]:
+    def topic_argument(self, stream: Stream = "user_tags") -> list[str]:
         """How our jobs are told which topic they read."""
-        topic = self.settings.topics.user_tags.name
-        return ["--topic-id", f"{topic}={self.topics[topic]}"]
+        topic: Topic = getattr(self.settings.topics, stream)
+        return ["--topic-id", f"{topic.name}={self.topics[topic.name]}"]
 
     def _code(self) -> Path:
         """What is shipped to Flink: our own code, and the rivals'."""

@@ -1,0 +1,45 @@
+"""Calls that schemathesis makes up from the OpenAPI document: none finds a defect, all are answered as it says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case, SerializationContext
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from contracts.settings import Settings
+from tests.conftest import CHECKOUT, RealPart
+from tests.integration.api_server import ApiServer
+
+CHECKS: Final = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+document = schemathesis.openapi.from_path(CHECKOUT / "api" / "openapi.yaml")
+
+
+@schemathesis.serializer("application/x-protobuf", "application/x-ndjson")
+def as_it_is(context: SerializationContext, value: Any) -> bytes:
+    """Whatever was made up: mostly no protobuf, and no lines."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def api(
+    settings: Settings, topics: dict[str, str], clickhouse: RealPart, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    path: Path = tmp_path_factory.mktemp("profiles")
+    server = ApiServer(settings, TIDEWATCH_PROFILES__PATH=str(path))
+    yield server
+    server.stop()
+
+
+@document.parametrize()
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_every_route_answers_as_described(case: Case, api: ApiServer) -> None:
+    case.call_and_validate(base_url=f"http://127.0.0.1:{api.port}", checks=CHECKS)
