@@ -63,10 +63,34 @@ def _single(points: pa.RecordBatch, resolution: int) -> pa.Table:
 def add(tables: Sequence[pa.Table]) -> pa.Table:
     """The bins of all tables, a row a bin, in the order in which each first came; earlier points in earlier tables."""
     whole = pa.concat_tables([NO_BINS, *tables])
-    if whole.num_rows == 0:
-        return NO_BINS
+    return _summed(whole, *_group(whole)) if whole.num_rows else NO_BINS
+
+
+def extend(bins: pa.Table, single: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The bins, each with one row, after `single` (see `of_points`) was added row by row; and what that adds alone.
+
+    The same as `add([bins, single])` and `add([single])`, to the bit, for half of the work.
+    """
+    if single.num_rows == 0:
+        return bins, NO_BINS
+    code, first = _group(single)
+    piece = _summed(single, code, first)
+    both = pa.concat_tables([bins, piece])
+    place, begin = _group(both)
+    extended = _summed(both, place, begin)
+    targets = place[bins.num_rows :][code]  # of each point
+    for name in ("sum", "sum_squares"):
+        running = np.zeros(extended.num_rows)
+        running[: bins.num_rows] = bins[name].to_numpy()
+        with np.errstate(over="ignore", invalid="ignore"):  # sums of the largest floats are infinite
+            np.add.at(running, targets, single[name].to_numpy())  # one after the other
+        extended = extended.set_column(extended.schema.get_field_index(name), name, pa.array(running))
+    return extended, piece
+
+
+def _summed(whole: pa.Table, code: NDArray[np.int64], first: NDArray[np.int64]) -> pa.Table:
+    """A row a bin, when `code` is the number of each row's bin."""
     column = {name: whole[name].to_numpy() for name in BIN_SCHEMA.names}
-    code, first = _group(whole)
     count = len(first)
     keys = {name: column[name][first] for name in ("series", "resolution", "start")}
     # bincount adds in the order of the rows.
@@ -77,28 +101,37 @@ def add(tables: Sequence[pa.Table]) -> pa.Table:
         "version": _fold(np.maximum, code, column["version"], first),
     }
     newest = np.empty(count, np.int64)
-    by_time = np.argsort(column["last_time"], kind="stable")
+    by_time = _order(column["last_time"])
     newest[code[by_time]] = by_time  # of several rows for a place the last one stays
     last = {name: column[name][newest] for name in ("last", "last_time")}
     merged: dict[str, NDArray[Any]] = {**keys, **sums, **bounds, **last}
     return pa.table([pa.array(merged[field.name]).cast(field.type) for field in BIN_SCHEMA], schema=BIN_SCHEMA)
 
 
+def _order(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows by time, equal ones as they stand; mostly they stand so."""
+    if bool((times[1:] >= times[:-1]).all()):
+        return np.arange(len(times))
+    return np.argsort(times, kind="stable")
+
+
 def _group(whole: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The number of each row's bin, from 0, and the row where each bin first stands."""
-    codes = np.zeros(whole.num_rows, np.int64)
-    for name in ("resolution", "start", "series"):
-        encoded = whole[name].combine_chunks().dictionary_encode()
-        codes = _renumber(codes * len(encoded.dictionary) + encoded.indices.to_numpy())
+    """The number of each row's bin, from 0 in the order in which they come, and the row where each first stands."""
+    codes = _renumber(whole["series"].combine_chunks())
+    for name in ("start", "resolution"):
+        values = whole[name].combine_chunks()
+        encoded = values.dictionary_encode()
+        if len(encoded.dictionary) > 1:  # mostly all is of one minute
+            codes = _renumber(pa.array(codes * len(encoded.dictionary) + encoded.indices.to_numpy()))
     first = np.empty(int(codes.max()) + 1, np.int64)
     backwards = np.arange(whole.num_rows - 1, -1, -1)
     first[codes[backwards]] = backwards  # of several rows for a place the last one stays: the earliest
     return codes, first
 
 
-def _renumber(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers from 0 in the order in which they first come, so that products of them stay small."""
-    renumbered: NDArray[np.int64] = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+def _renumber(values: pa.Array) -> NDArray[np.int64]:
+    """Numbers from 0 in the order in which the values first come, so that products of them stay small."""
+    renumbered: NDArray[np.int64] = values.dictionary_encode().indices.to_numpy().astype(np.int64)
     return renumbered
 
 
