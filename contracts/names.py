@@ -12,6 +12,7 @@ DEAD_LETTERS: Final = "dead-letters"
 
 # Kafka record headers.
 INGESTED_HEADER: Final = "ingested"  # collector's clock, epoch milliseconds, ASCII decimal
+ONCE_HEADER: Final = "idempotency-key"  # of a record that counts once, however often it is sent within a day
 
 # ClickHouse tables, in the database `settings.clickhouse.database`.
 USER_TAGS_TABLE: Final = "user_tags"

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyflink.common import Row, Types
+from pyflink.common import Row, Time, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
 
 from contracts.codec import Record
 from contracts.times import LATEST_MS
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _PLACE: Final = struct.Struct("<qqq")  # offset, timestamp, ingested; the payload follows
 RETRY_SECONDS: Final = 1.0
+ONCE_MS: Final = 86_400_000  # so long a record with a key is remembered, by the clocks of the collectors
+ONCE_STATE_HOURS: Final = 48  # and so long the key stays in state, by the clock of Flink, which may lag behind them
 Flush = Callable[[int, list[Record]], Iterator[Any]]
 
 
@@ -74,11 +76,17 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
     def open(self, runtime_context: RuntimeContext) -> None:
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
         self._bytes = runtime_context.get_state(ValueStateDescriptor("bytes", Types.LONG()))  # of what is pending
+        keys = MapStateDescriptor("once", Types.STRING(), Types.LONG())  # when a record with this key came first
+        keys.enable_time_to_live(StateTtlConfig.new_builder(Time.hours(ONCE_STATE_HOURS)).build())
+        self._once = runtime_context.get_map_state(keys)
         gc.collect()
         gc.freeze()  # what is imported by now stays: the collector need not walk it at every turn
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         record = record_of(value)
+        once = value[-1]
+        if once and self._came_before(once.decode(errors="replace"), record.ingested):
+            record = record._replace(payload=b"")
         if ctx.get_current_key() not in self._due:
             self._set_timer(ctx)
         self._pending.add(_PLACE.pack(record.offset, record.timestamp, record.ingested) + record.payload)
@@ -89,6 +97,14 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         while (self._bytes.value() or 0) >= self._bounds.buffer_bytes:  # push back
             time.sleep(RETRY_SECONDS)
             yield from self.flush_now(ctx)
+
+    def _came_before(self, key: str, arrived: int) -> bool:
+        """Whether it is a repetition. All pipelines read a partition in the order of the log, and so they judge alike."""
+        first = self._once.get(key)
+        if first is not None and 0 <= arrived - first < ONCE_MS:
+            return True
+        self._once.put(key, arrived)
+        return False
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         key = ctx.get_current_key()
@@ -126,7 +142,7 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
 
 def record_of(row: Row) -> Record:
     """The record in a row of `jobs.flink.RECORD_FIELDS`."""
-    payload, offset, timestamp, ingested = row
+    payload, offset, timestamp, ingested, _ = row
     milliseconds = clamp(timestamp.to_epoch_milli())
     return Record(offset, milliseconds, ingestion_time(ingested, milliseconds), payload or b"")
 

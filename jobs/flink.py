@@ -14,6 +14,7 @@ from pyflink.datastream import DataStream, KeyedProcessFunction, KeyedStream, St
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from contracts.names import INGESTED_HEADER, ONCE_HEADER
 from contracts.settings import Settings, Topic
 
 # A transaction of Kafka outlives an outage of days; the broker's transaction.max.timeout.ms must allow it.
@@ -39,12 +40,12 @@ class Source:
 
 
 # What `Pipeline.records` yields.
-RECORD_FIELDS: Final = ["payload", "offset", "timestamp", "ingested"]
+RECORD_FIELDS: Final = ["payload", "offset", "timestamp", "ingested", "once"]
 
 
 def record_type() -> TypeInformation:
     """Rows of `RECORD_FIELDS`; made on demand, as Flink's types hold on to the JVM and cannot be pickled."""
-    return Types.ROW_NAMED(RECORD_FIELDS, [BLOB(), Types.LONG(), Types.INSTANT(), BLOB()])
+    return Types.ROW_NAMED(RECORD_FIELDS, [BLOB(), Types.LONG(), Types.INSTANT(), BLOB(), BLOB()])
 
 
 def BLOB() -> TypeInformation:  # noqa: N802  # named like Flink's own types
@@ -81,7 +82,7 @@ class Pipeline:
         source.create_table(self.tables, self.settings, self.name)
         rows = self.tables.sql_query(
             f"SELECT CASE `partition` {cases} END AS k, "  # noqa: S608  # two lists of ints
-            "ROW(payload, `offset`, `timestamp`, headers['ingested']) AS v FROM source"
+            f"ROW(payload, `offset`, `timestamp`, headers['{INGESTED_HEADER}'], headers['{ONCE_HEADER}']) AS v FROM source"
         )
         # Not to_data_stream, whose type of rows PyFlink's keyed operators do not take.
         stream = self.tables.to_append_stream(rows, Types.ROW([Types.INT(), record_type()]))

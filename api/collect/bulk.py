@@ -17,6 +17,7 @@ from contracts.settings import Settings
 
 _SMALL_BYTES: Final = 32_768  # up to here a body is read in the loop: under 0.2 ms
 _SHOWN_ERRORS: Final = 100
+_LONGEST_KEY: Final = 255  # of an Idempotency-Key
 AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
 
 Reply = Callable[[Prepared], Response]
@@ -35,23 +36,23 @@ class BulkSender:
         # One thread: reading a body is pure computation, more threads would only take the loop's turns.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
 
-    async def take(self, scope: Scope, receive: Receive, prepare: Prepare) -> Prepared:
-        """What the body holds, once every good event in it is durable; Problem when one may not be."""
+    async def take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str = "") -> Prepared:
+        """What the body holds, once every good event in it is durable; Problem when one may not be. `once`: see Bounds."""
         if self._running >= AT_ONCE:
             raise unavailable(f"{AT_ONCE} bulk requests are being taken already: send again later")
         self._running += 1
         try:
-            return await self._take(scope, receive, prepare)
+            return await self._take(scope, receive, prepare, once)
         finally:
             self._running -= 1
 
-    async def _take(self, scope: Scope, receive: Receive, prepare: Prepare) -> Prepared:
+    async def _take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str) -> Prepared:
         encoding = check_encoding(header(scope, b"content-encoding").decode("latin-1"))
         body = await read_body(receive, self._api.max_body_bytes)
-        now = self._clock()
+        now, bounds = self._clock(), self._bounds._replace(once=once)
 
         def unpack_and_prepare() -> Prepared:
-            return prepare(decompress(body, encoding, self._api.max_body_bytes), now, self._bounds)
+            return prepare(decompress(body, encoding, self._api.max_body_bytes), now, bounds)
 
         if len(body) <= _SMALL_BYTES and encoding == "identity":
             prepared = unpack_and_prepare()
@@ -84,15 +85,28 @@ class BulkSender:
 
 
 class BulkHandler:
-    """A route: its body is read by `prepare`, its answer made by `reply`."""
+    """A route: its body is read by `prepare`, its answer made by `reply`.
 
-    def __init__(self, sender: BulkSender, prepare: Prepare, reply: Reply) -> None:
+    `keyed`: a request may carry an `Idempotency-Key`, with which it counts once however often it is sent.
+    """
+
+    def __init__(self, sender: BulkSender, prepare: Prepare, reply: Reply, *, keyed: bool = False) -> None:
         self._sender = sender
         self._prepare = prepare
         self._reply = reply
+        self._keyed = keyed
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
-        return self._reply(await self._sender.take(scope, receive, self._prepare))
+        once = key_of(scope) if self._keyed else ""
+        return self._reply(await self._sender.take(scope, receive, self._prepare, once))
+
+
+def key_of(scope: Scope) -> str:
+    """The request's `Idempotency-Key`, empty for none; Problem 400 for one that is too long or no plain text."""
+    key = header(scope, b"idempotency-key").decode("latin-1")
+    if len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"must have 1 to {_LONGEST_KEY} printable ASCII characters")
+    return key
 
 
 def summary(prepared: Prepared) -> Response:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from api.collect.bulk_parse import chunks
 from api.collect.prepared import SMALL_LINES, Bounds, Line, LineError, Prepared
 from api.collect.producer import OutRecord
 from api.collect.series_cap import SeriesCap
-from api.problems import invalid
+from api.problems import Problem, invalid
 from contracts import lines, point_lines
 from contracts.point_codec import encode_points_arrow
 from contracts.points import InvalidPoint, Point, encode_point, judge_time, series_of
@@ -92,6 +93,8 @@ class PointPreparer:
     def prepare(self, found: Found, now: int, bounds: Bounds) -> Prepared:
         """The few as lines, the many as records."""
         good, errors = self._sort_out(found, now)
+        if bounds.once and good:
+            return Prepared(len(good), [], [keyed_record(good, now, bounds)], errors)
         if len(good) <= SMALL_LINES:
             as_lines = [Line(point.series.shard, encode_point(point), point.time) for point in good]
             return Prepared(len(good), as_lines, [], errors)
@@ -132,6 +135,18 @@ def point_records(points: Sequence[Point], now: int, bounds: Bounds) -> list[Out
         for start in range(0, len(lane), bounds.rows)
         for record in _encode(lane[start : start + bounds.rows], partition, now, bounds)
     ]
+
+
+def keyed_record(points: Sequence[Point], now: int, bounds: Bounds) -> OutRecord:
+    """All points in one record, to the partition of the key; Problem 413 when that is too large for one."""
+    value = encode_points_arrow(points)
+    if len(value) > bounds.record_bytes:
+        longest = f"one record of {bounds.record_bytes} bytes at most"
+        reason = f"with an Idempotency-Key a body becomes {longest}: send less at once"
+        raise Problem(413, "body-too-large", reason)
+    partition = crc32(bounds.once.encode()) % bounds.partitions
+    newest = max(point.time for point in points)
+    return OutRecord(partition, value, min(newest, now), now, len(points), bounds.once)
 
 
 def _encode(lane: Sequence[Point], partition: int, now: int, bounds: Bounds) -> Iterator[OutRecord]:

@@ -34,8 +34,8 @@ class PointTaker:
         collect = PairsHandler(self)
         return {
             "/collect": {"GET": collect, "POST": collect},
-            "/v1/points": {"POST": BulkHandler(self.sender, of(read_points), summary)},
-            "/v1/errors": {"POST": BulkHandler(self.sender, of(read_errors), summary)},
+            "/v1/points": {"POST": BulkHandler(self.sender, of(read_points), summary, keyed=True)},
+            "/v1/errors": {"POST": BulkHandler(self.sender, of(read_errors), summary, keyed=True)},
             "/api/v1/write": {"POST": BulkHandler(self.sender, of(remote_write.read), remote_write.reply)},
             "/v1/metrics": {"POST": otlp.OtlpHandler(self.sender, self.preparer)},
         }

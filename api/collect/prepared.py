@@ -34,11 +34,15 @@ class Prepared(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """Of records: over how many partitions they spread, how many events and how many bytes one holds at most."""
+    """Of records: over how many partitions they spread, how many events and how many bytes one holds at most.
+
+    `once` is the key of a request that counts once: all its events go into one record then.
+    """
 
     partitions: int
     rows: int
     record_bytes: int
+    once: str = ""
 
 
 # Reads an unpacked body at the clock `now` (epoch milliseconds). Pure; runs in a thread when the body is large.

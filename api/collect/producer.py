@@ -11,7 +11,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from api import metrics
-from contracts.names import INGESTED_HEADER
+from contracts.names import INGESTED_HEADER, ONCE_HEADER
 from contracts.settings import Settings, Topic
 
 log: Final = structlog.get_logger()
@@ -24,13 +24,17 @@ _LINGER_MS: Final = 0  # records are batches already
 
 
 class OutRecord(NamedTuple):
-    """A record to be: times in epoch milliseconds, `rows` how many events it holds."""
+    """A record to be: times in epoch milliseconds, `rows` how many events it holds.
+
+    `once`: a key with which it counts once within a day, however often it is sent; empty for none.
+    """
 
     partition: int
     value: bytes
     timestamp: int
     ingested: int
     rows: int
+    once: str = ""
 
 
 class LogProducer:
@@ -55,7 +59,7 @@ class LogProducer:
                 record.value,
                 partition=record.partition,
                 timestamp=max(record.timestamp, 1),  # librdkafka takes 0 for "now"
-                headers=[(INGESTED_HEADER, b"%d" % record.ingested)],
+                headers=_headers(record),
                 on_delivery=lambda error, _message: self._on_delivery(done, error),
             )
         except (BufferError, KafkaException) as error:
@@ -150,6 +154,11 @@ class _Link:
         while not self._stopping.is_set():
             self.producer.poll(_POLL_SECONDS)
         self.producer.flush(1)
+
+
+def _headers(record: OutRecord) -> list[tuple[str, bytes]]:
+    headers = [(INGESTED_HEADER, b"%d" % record.ingested)]
+    return [*headers, (ONCE_HEADER, record.once.encode())] if record.once else headers
 
 
 def configuration(settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Collections as streams in event time or as a job's source, and what came of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyflink.common import Instant, Row, TypeInformation, Types
@@ -9,7 +9,7 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
 from contracts.codec import Record
-from contracts.names import INGESTED_HEADER
+from contracts.names import INGESTED_HEADER, ONCE_HEADER
 from contracts.settings import Settings
 from jobs.flink import BLOB, Source, record_type
 
@@ -29,6 +29,7 @@ class Collection(Source):
 
     env: StreamExecutionEnvironment
     records: Sequence[Record]
+    once: Mapping[int, str] = field(default_factory=dict)  # the keys of records that count once, by offset
 
     def __reduce__(self) -> tuple[type[Source], tuple[Any, ...]]:
         """Operators take their source along to the workers: as a topic, since an environment cannot go there."""
@@ -41,7 +42,7 @@ class Collection(Source):
                 record.offset % self.topic.partitions,
                 record.offset,
                 Instant.of_epoch_milli(record.timestamp),
-                {INGESTED_HEADER: str(record.ingested).encode()},
+                self._headers(record),
             )
             for record in self.records
         ]
@@ -52,6 +53,10 @@ class Collection(Source):
         schema = schema.watermark("timestamp", "`timestamp`")
         stream = self.env.from_collection(rows, Types.ROW_NAMED(list(SOURCE_COLUMNS), kinds))
         tables.create_temporary_view("source", tables.from_data_stream(stream, schema.build()))
+
+    def _headers(self, record: Record) -> dict[str, bytes]:
+        headers = {INGESTED_HEADER: str(record.ingested).encode()}
+        return headers | ({ONCE_HEADER: self.once[record.offset].encode()} if record.offset in self.once else {})
 
 
 def in_event_time(env: StreamExecutionEnvironment, rows: Sequence[Row], kinds: TypeInformation) -> DataStream:
@@ -73,7 +78,7 @@ def in_event_time(env: StreamExecutionEnvironment, rows: Sequence[Row], kinds: T
 def record_stream(env: StreamExecutionEnvironment, records: Sequence[Record]) -> DataStream:
     """Records as `jobs.flink.Pipeline.records` yields them, not yet keyed."""
     rows = [
-        Row(record.payload, record.offset, Instant.of_epoch_milli(record.timestamp), str(record.ingested).encode())
+        Row(record.payload, record.offset, Instant.of_epoch_milli(record.timestamp), str(record.ingested).encode(), None)
         for record in records
     ]
     return in_event_time(env, rows, record_type())

@@ -6,7 +6,7 @@ import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -35,12 +35,20 @@ WATCHED = "cpu"  # its bins of ten seconds are published, too
 Key = tuple[int, int, int]  # resolution in seconds, series, start in seconds
 
 
+class Sent(NamedTuple):
+    """Records as they come, and the keys of some by offset."""
+
+    records: list[Record]
+    once: dict[int, str]
+
+
 @dataclass(frozen=True)
 class Run:
     """What was read, and what came of it run by run."""
 
     topic_id: UUID
-    log: list[Record]
+    log: list[Record]  # as it counts: a record that repeats another is empty
+    sent: Sent
     settings: Settings
     letters: list[list[dead_letters.DeadLetter]] = field(default_factory=list)
     messages: list[list[series.Message]] = field(default_factory=list)
@@ -70,9 +78,23 @@ def make_log(seed: int) -> list[Record]:
     return log
 
 
+def repeat(log: list[Record]) -> Sent:
+    """What is sent when one record comes again under its key, which counts for nothing, and once under another key."""
+    first = next(at for at, record in enumerate(log) if record.payload)
+    same = [at for at, record in enumerate(log) if (record.offset - log[first].offset) % PARTITIONS == 0][1:]
+    again, other = same[len(same) // 2], same[-1]
+    log[other] = log[other]._replace(payload=log[first].payload)
+    sent = list(log)
+    sent[again] = log[again]._replace(payload=log[first].payload)
+    log[again] = log[again]._replace(payload=b"")
+    return Sent(sent, {log[first].offset: "a", log[again].offset: "a", log[other].offset: "b"})
+
+
 @pytest.fixture(scope="module")
 def ran(environments: Environments, settings: Settings, broker: RealPart, clickhouse: RealPart) -> Run:
-    run = Run(uuid4(), make_log(23), settings)
+    log = make_log(23)
+    sent = repeat(log)
+    run = Run(uuid4(), log, sent, settings)
     # Timers by the clock that are pending when a bounded input ends do not fire: the first run flushes each record.
     for parallelism, flush_bytes in ((1, 1), (2, 2000)):
         bounds = {"flush_bytes": flush_bytes, "unwritten_bytes": 0}
@@ -88,7 +110,7 @@ def execute(env: StreamExecutionEnvironment, run: Run, settings: Settings) -> No
     topics = Topics(series=series_topic, dead_letters=letters_topic)
     settings = settings.model_copy(update={"topics": topics})
     kafka_topics.ensure(settings, START_SECONDS)
-    metrics.build(env, settings, Collection(points_topic, run.topic_id, {}, env, run.log))
+    metrics.build(env, settings, Collection(points_topic, run.topic_id, {}, env, *run.sent))
     env.execute("metrics on a collection")
     run.letters.append([dead_letters.decode(value) for value in read(settings, letters_topic)])
     run.messages.append([one for value in read(settings, series_topic) for one in series.decode(value)])
