@@ -33,19 +33,20 @@ STREAM: Final = PointStream(seed=1, points=POINTS * BODIES, a_minute=600_000, se
 
 def run() -> list[Result]:
     """BenchmarkFailed when an acknowledged point is missing."""
-    loads = {name: load for name, load in _loads().items() if os.environ.get("ONE", name) == name}
-    runs: dict[str, list[Measured]] = {name: [] for name in loads}
+    chosen = {name: load for name, load in loads().items() if os.environ.get("ONE", name) == name}
+    runs: dict[str, list[Measured]] = {name: [] for name in chosen}
     click.echo(Measured.heading())
     with site("collect_points") as place:
         for _ in range(RUNS):
-            for name, load in loads.items():
+            for name, load in chosen.items():
                 runs[name].append(place.measure(Collector, load))
                 click.echo(runs[name][-1].row(name))
     best = {name: middle(measured) for name, measured in runs.items()}
     return [Result(f"collect_points.{name}", one.rate, "points/s", cpu_us=one.server_us) for name, one in best.items()]
 
 
-def _loads() -> dict[str, Load]:
+def loads() -> dict[str, Load]:
+    """By the name of the interface."""
     ndjson = [b"\n".join(STREAM.lines(columns)) for columns in STREAM.batches(POINTS)]
     lines = "application/x-ndjson"
     protobuf = "application/x-protobuf"

@@ -23,7 +23,7 @@ from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker
 from benchmarks.rig.closed_loop import ClosedLoop
 from benchmarks.rig.collecting import WARM_SECONDS, Collector
 from benchmarks.rig.open_loop import OpenLoop
-from benchmarks.rig.topic import count_events
+from benchmarks.rig.topic import Stream, count_events
 from contracts.settings import Settings
 from infra import topics
 from infra.embedded import instance
@@ -41,7 +41,7 @@ MOST_MEMORY: Final = 100_000_000  # bytes that the flood may add
 @dataclass(frozen=True)
 class Kind:
     """Calls with so many `events` each, answered by `status` when taken: `connections` that keep the collector at its
-    peak, and `clients` of the flood, more than it takes at a time."""
+    peak, and `clients` of the flood, more than it takes at a time. `times` the peak are due."""
 
     name: str
     requests: list[bytes]
@@ -49,6 +49,8 @@ class Kind:
     events: int
     connections: int
     clients: int
+    times: int = TIMES
+    stream: Stream = "user_tags"
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,11 @@ def run() -> list[Result]:
     """BenchmarkFailed when less than four fifths of the peak are accepted, accepted calls are late, memory grows, or an
     accepted tag is missing."""
     seconds = float(os.environ.get("SECONDS") or SECONDS)
-    return [result for kind in kinds() for result in _flooded(kind, seconds)]
+    return [result for kind in kinds() for result in flooded(kind, seconds)]
 
 
-def _flooded(kind: Kind, seconds: float) -> list[Result]:
+def flooded(kind: Kind, seconds: float) -> list[Result]:
+    """One flood on a broker of its own; see `run`."""
     with broker(f"overload-{kind.name}") as (settings, _):
         topics.ensure(settings, START_SECONDS)
         instance.write_settings(settings)
@@ -86,13 +89,13 @@ def _flooded(kind: Kind, seconds: float) -> list[Result]:
             peak, flood, memory = uvloop.run(_measure(settings, child, kind, seconds))
         finally:
             child.stop(STOP_SECONDS)
-        found = count_events(settings)
+        found = count_events(settings, kind.stream)
     _show(kind, peak, flood, memory, seconds)
     _judge(kind, peak, flood, memory, seconds, found)
     p99 = quantile(sorted(flood.accepted), 0.99) * 1000
     accepted, most = kind.events * len(flood.accepted) / seconds, kind.events * peak.rate
     return [
-        Result(f"overload.{kind.name}.accepted", accepted, "tags/s", "the same in closed loop", most),
+        Result(f"overload.{kind.name}.accepted", accepted, "events/s", "the same in closed loop", most),
         Result(f"overload.{kind.name}.p99", p99, "ms", "the same in closed loop", peak.p99 * 1000),
         Result(f"overload.{kind.name}.offered", flood.sent / seconds / peak.rate, "times the peak"),
         Result(f"overload.{kind.name}.refused", len(flood.shed) / max(flood.sent, 1), "of the calls made"),
@@ -114,7 +117,7 @@ async def _measure(settings: Settings, child: Child, kind: Kind, seconds: float)
     peak = Peak(rate, closed.answered, quantile(latencies, 0.99), _memory(child))
     flood = OpenLoop(settings.host, settings.api.port, kind.requests, kind.status, kind.clients)
     sampler = asyncio.create_task(_most_memory(child))
-    await flood.run(TIMES * rate, seconds)
+    await flood.run(kind.times * rate, seconds)
     sampler.cancel()
     return peak, flood, max(_memory(child), *await asyncio.gather(sampler))
 
