@@ -32,7 +32,7 @@ def source_of(query: SeriesQuery, begin: int, kept_since: int) -> Source:
             return Source("series_quantiles", {**asked, "level": level}, "points, exactly")
         return Source("series_sketches", {**asked, "level": level}, "sketches of hours, about")
     if period is not None:
-        return Source("series_rollups", {**asked, "period": period}, f"rollups of a {period}")
+        return Source("series_rollups", {**asked, "period": period}, f"rollups of {period}s")
     if query.step % _MINUTE or begin % _MINUTE:
         return Source("series_points", asked, "points")
     return Source("series_bins", asked, "bins of a minute")

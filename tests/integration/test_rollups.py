@@ -217,7 +217,7 @@ def test_charts_take_the_longest_rollups_that_fit(world: World, api: ApiServer, 
     world.come(some[3::4], 0)
     for stat, computed in STATS.items():
         document = chart(api, step=step, stat=stat)
-        assert document["source"] == f"rollups of a {source}"
+        assert document["source"] == f"rollups of {source}s"
         for (_, value), held in zip(document["series"][0]["points"], values_by_slot(world, document), strict=True):
             empty = 0 if stat == "count" else None
             assert value == (pytest.approx(computed(held)) if held else None) or (not held and value == empty)
