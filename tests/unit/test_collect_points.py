@@ -334,3 +334,28 @@ def test_the_cap_is_of_a_day_and_of_a_metric() -> None:
     with pytest.raises(InvalidPoint):
         cap.admit(three, NOW)
     cap.admit(three, NOW + DAY_MS)
+
+
+class TestOnce:
+    def lines(self, count: int) -> bytes:
+        return b"\n".join(b'{"name":"m","value":%d,"labels":{"n":"%d"}}' % (at, at % 7) for at in range(count))
+
+    @pytest.mark.parametrize("count", [1, SMALL_LINES + 1, 500])
+    def test_a_body_with_a_key_is_one_record_of_the_keys_partition(self, count: int) -> None:
+        prepare = PointPreparer(1000).of(read_points)
+        found = {
+            key: prepare(self.lines(count), NOW, BOUNDS._replace(once=key)) for key in ("job-17", "job-18", "job-19")
+        }
+        for key, prepared in found.items():
+            (record,) = prepared.records
+            assert (record.once, record.rows, prepared.lines) == (key, count, [])
+            decoded = decode_points([Record(0, NOW, NOW, record.value)])
+            assert decoded.points["value"].to_pylist() == list(range(count))
+        again = prepare(self.lines(3), NOW, BOUNDS._replace(once="job-17"))
+        assert again.records[0].partition == found["job-17"].records[0].partition
+        assert len({prepared.records[0].partition for prepared in found.values()}) > 1
+
+    def test_a_body_too_large_for_one_record_is_413(self) -> None:
+        with pytest.raises(Problem) as caught:
+            PointPreparer(1000).of(read_points)(self.lines(100), NOW, BOUNDS._replace(once="a", record_bytes=100))
+        assert caught.value.status == 413
