@@ -30,12 +30,16 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True)
 class PointStream:
-    """`points` points of `series` series, each as likely, `a_minute` in each minute of event time, in their order."""
+    """`points` points of `series` series, `a_minute` in each minute of event time, in their order.
+
+    `in_turn`: each series has its turn, as agents send what they look at; else each is as likely each time.
+    """
 
     seed: int
     points: int
     a_minute: int
     series: int
+    in_turn: bool = False
 
     @cached_property
     def all_series(self) -> list[Series]:
@@ -59,7 +63,7 @@ class PointStream:
         salt = mix(np.array([self.seed], np.uint64) + _GOLDEN)
         drawn = mix(index * _GOLDEN + salt)
         return Columns(
-            (drawn % np.uint64(self.series)).astype(np.int32),
+            ((index if self.in_turn else drawn) % np.uint64(self.series)).astype(np.int32),
             START_MS + index.astype(np.int64) * MINUTE_MS // self.a_minute,
             ((drawn >> np.uint64(40)) % np.uint64(EIGHTHS)).astype(np.float64) / 8,
         )
