@@ -102,6 +102,8 @@ has_redis() { command -v redis-server >/dev/null; }
 
 has_postgres() { ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; }
 
+has_prometheus() { command -v prometheus >/dev/null; }
+
 have_jars() {
     [ -d "$tools/kafka" ] && [ -d "$tools/flink" ] && (cd "$tools" && sha256sum --quiet -c "$here/jars.sha256" >/dev/null 2>&1)
 }
@@ -173,6 +175,12 @@ if [ "$kind" = dev ] && ! has_postgres; then
         step "apt-get install postgresql" sh -c 'apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends postgresql || true'
     fi
     has_postgres || say "PostgreSQL is missing: the tests of the alert store over it will be skipped until you install it (apt-get install postgresql)"
+fi
+if [ "$kind" = dev ] && ! has_prometheus; then
+    if can_install; then # RUNLEVEL: its package is not to start a service
+        step "apt-get install prometheus" sh -c 'apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends prometheus || true'
+    fi
+    has_prometheus || say "prometheus is missing: its test will be skipped until you install it (apt-get install prometheus)"
 fi
 digest "$requirements" >"$venv/stamp-$kind"
 say "set-up done"
