@@ -10,7 +10,7 @@ from analysis import arrow, bin_partials, bins, blocks
 from analysis.bins import Fine
 from analysis.blocks import Block
 from contracts.codec import Record
-from contracts.point_codec import decode_points
+from contracts.point_codec import DecodedPoints, decode_points
 
 _HEAD: Final = struct.Struct("<qqqqqq")  # the block's five numbers and `written`
 
@@ -36,23 +36,29 @@ class BinCount(NamedTuple):
 
 
 class FoldedBins(NamedTuple):
-    """`counts`: the blocks that were touched, all but the last of them closed; `partial`: for the closed bins."""
+    """`counts`: the blocks that were touched, all but the last of them closed; `partial`: for the closed bins.
+
+    `decoded`: what the records hold, block by block.
+    """
 
     counts: list[BinCount]
     partial: pa.Table
+    decoded: list[DecodedPoints]
 
 
 def fold(count: BinCount | None, records: Iterable[Record], fine: Fine) -> FoldedBins:
     """Continues the partition's open block with its next records, in order."""
     counts: list[BinCount] = []
     partials: list[pa.Table] = []
+    all_decoded: list[DecodedPoints] = []
     for block, taken in blocks.cut(count.block if count else None, records):
         if count is None or count.block.start != block.start:
             counts += [count] if count else []
             count = BinCount(block, bins.NO_BINS, -1)
         decoded = decode_points(taken)
+        all_decoded.append(decoded)
         single = bins.of_points(decoded.points, decoded.series, fine)
         extended, added = bins.extend(count.bins, single)
         count = BinCount(block, extended, count.written)
         partials.append(bin_partials.of_bins(added, decoded.series))
-    return FoldedBins([*counts, *([count] if count else [])], bin_partials.add(partials))
+    return FoldedBins([*counts, *([count] if count else [])], bin_partials.add(partials), all_decoded)

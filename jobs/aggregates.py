@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyflink.common import Types
+from pyflink.common import Row, Types
 from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
 from pyflink.datastream.state import ListStateDescriptor
 
@@ -21,7 +21,7 @@ from contracts.names import AGGREGATES_TABLE, BLOCKS_TABLE
 from contracts.settings import Settings
 from contracts.times import MINUTE_MS
 from jobs.closer import MinuteCloser
-from jobs.counter import BlockCounter
+from jobs.counter import BlockCounter, partial_rows
 from jobs.flink import BLOB, Pipeline, Source
 from jobs.run import run
 
@@ -70,9 +70,9 @@ class Counter(BlockCounter[Count]):
             self._runs.add(arrow.dump(added))
         self._open.update(current.head())
 
-    def fold(self, count: Count | None, records: list[Record]) -> tuple[list[Count], dict[int, pa.Table]]:
+    def fold(self, partition: int, count: Count | None, records: list[Record]) -> tuple[list[Count], list[Row]]:
         counts, partial = fold(count, records)
-        return counts, series.shards(partial, self._settings.jobs.series_shards)
+        return counts, partial_rows(series.shards(partial, self._settings.jobs.series_shards))
 
     def bytes_to_write(self, closed: Sequence[Count], current: Count) -> int:
         return bytes_to_write(closed, current)
@@ -83,8 +83,8 @@ class Counter(BlockCounter[Count]):
     def noted(self, current: Count) -> Count:
         return current._replace(written=current.block.last)
 
-    def nothing(self) -> dict[int, pa.Table]:
-        return dict.fromkeys(range(self._settings.jobs.series_shards), series.NO_PARTIAL)
+    def wake(self) -> list[Row]:
+        return partial_rows(dict.fromkeys(range(self._settings.jobs.series_shards), series.NO_PARTIAL))
 
     def write(self, partition: int, counts: Sequence[Count]) -> None:
         rows = [aggregate_rows(count, self._topic_id, partition) for count in counts]

@@ -89,7 +89,7 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
             record = record._replace(payload=b"")
         if ctx.get_current_key() not in self._due:
             self._set_timer(ctx)
-        self._pending.add(_PLACE.pack(record.offset, record.timestamp, record.ingested) + record.payload)
+        self._pending.add(pack(record))
         size = (self._bytes.value() or 0) + len(record.payload) + _PLACE.size
         self._bytes.update(size)
         if size >= self._bounds.flush_bytes and time.monotonic() >= self._retry_at:
@@ -147,8 +147,13 @@ def record_of(row: Row) -> Record:
     return Record(offset, milliseconds, ingestion_time(ingested, milliseconds), payload or b"")
 
 
+def pack(record: Record) -> bytes:
+    """The record as state holds it."""
+    return _PLACE.pack(record.offset, record.timestamp, record.ingested) + record.payload
+
+
 def unpack(blob: bytes) -> Record:
-    """The record that `process_element` put into state."""
+    """The record that `pack` made into bytes."""
     offset, timestamp, ingested = _PLACE.unpack_from(blob)
     return Record(offset, timestamp, ingested, blob[_PLACE.size :])
 

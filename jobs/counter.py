@@ -6,7 +6,7 @@ piece. Partials go by Flink's event time: they leave before the watermark that c
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -63,8 +63,11 @@ class BlockCounter(PartitionBuffer, Generic[C]):
         """Puts the open block into state. `before`: what state holds, when folding is all that was done since."""
         raise NotImplementedError
 
-    def fold(self, count: C | None, records: list[Record]) -> tuple[list[C], Mapping[int, pa.Table]]:
-        """The blocks that were touched, all but the last of them closed, and by the closer's key what they add."""
+    def fold(self, partition: int, count: C | None, records: list[Record]) -> tuple[list[C], Iterable[Any]]:
+        """The blocks that were touched, all but the last of them closed, and what goes downstream.
+
+        WriteFailed leaves everything as it was.
+        """
         raise NotImplementedError
 
     def bytes_to_write(self, closed: Sequence[C], current: C) -> int:
@@ -84,7 +87,7 @@ class BlockCounter(PartitionBuffer, Generic[C]):
         """The same as one that is written."""
         raise NotImplementedError
 
-    def nothing(self) -> Mapping[int, pa.Table]:
+    def wake(self) -> Iterable[Row]:
         """For each key of the closer a partial without rows."""
         raise NotImplementedError
 
@@ -100,7 +103,7 @@ class BlockCounter(PartitionBuffer, Generic[C]):
         slot = clamp(value[2].to_epoch_milli()) // self._shortest_bin
         key = ctx.get_current_key()
         if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
-            yield from _rows(self.nothing())
+            yield from self.wake()
         if self._timers.get(key) != slot:
             ctx.timer_service().register_event_time_timer((slot + 1) * self._shortest_bin - 1)
             self._timers[key] = slot
@@ -133,7 +136,7 @@ class BlockCounter(PartitionBuffer, Generic[C]):
     def _take(self, partition: int, records: list[Record], least: int) -> Iterator[Row]:
         """Folds, and tries to write when at least so many bytes of rows wait."""
         waiting, before = self._waiting(partition), self.current()
-        counts, partials = self.fold(before, records)
+        counts, results = self.fold(partition, before, records)
         if counts:
             *closed, current = counts
             if self.bytes_to_write([*waiting, *closed], current) >= least:
@@ -143,7 +146,7 @@ class BlockCounter(PartitionBuffer, Generic[C]):
             for count in closed:
                 self._closed.add(count.dump())
             self.keep(current, before)
-        yield from _rows(partials)
+        yield from results
 
     def _wrote(self, partition: int, counts: list[C]) -> bool:
         try:
@@ -165,6 +168,6 @@ class BlockCounter(PartitionBuffer, Generic[C]):
         return []
 
 
-def _rows(partials: Mapping[int, pa.Table]) -> Iterator[Row]:
-    for key, rows in partials.items():
-        yield Row(key, arrow.dump(rows))
+def partial_rows(partials: Mapping[int, pa.Table]) -> list[Row]:
+    """(key of the closer, partial) of partials by key."""
+    return [Row(key, arrow.dump(rows)) for key, rows in partials.items()]

@@ -1,49 +1,59 @@
 """Pipeline `metrics`: points to ClickHouse as they came, and as bins of seconds and minutes; closed bins to `series`.
 
-Two operators read the same records. The archive writes points and the names of their series, and reports what cannot be
-read. The counter adds points to the bins of the partition's open block, as `aggregates` does with tags.
+One operator does both, as decoding costs as much as counting: it writes points and the names of their series, reports what
+cannot be read, and adds points to the bins of the partition's open block, as `aggregates` does with tags.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyflink.common import Row, Types
-from pyflink.datastream import RuntimeContext, StreamExecutionEnvironment
+from pyflink.datastream import OutputTag, RuntimeContext, StreamExecutionEnvironment
+from pyflink.datastream.state import ListStateDescriptor
 
 from analysis import bin_partials
 from analysis.bin_counting import BinCount, fold
 from analysis.bin_partials import RESOLUTIONS
 from contracts import dead_letters
-from contracts.codec import Record
+from contracts.codec import Record, Reject
 from contracts.names import BINS_TABLE, POINT_BLOCKS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
-from contracts.point_codec import decode_points
+from contracts.point_codec import DecodedPoints, decode_points
 from contracts.points import Series
 from contracts.series import Progress
 from contracts.settings import Jobs, Settings
 from contracts.times import DAY_MS
-from jobs.buffer import Bounds, PartitionBuffer
+from jobs.buffer import WriteFailed, pack, unpack
 from jobs.closer import MinuteCloser
-from jobs.counter import BlockCounter
+from jobs.counter import BlockCounter, partial_rows
 from jobs.flink import BLOB, Pipeline, Source
 from jobs.point_rows import bin_rows, block_rows, point_rows, series_rows
 from jobs.run import run
 from jobs.writer import Writer
 
 NAME = "metrics"
-KNOWN_SERIES = 1_000_000  # that an archive remembers to have written
+KNOWN_SERIES = 1_000_000  # that a keeper remembers to have written
+logger = logging.getLogger(__name__)
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings, source: Source) -> None:
     """Adds the pipeline to `env`."""
     pipeline = Pipeline(env, settings, NAME)
     records = pipeline.records(source)
-    partitions = pipeline.partitions(source)
-    rejects = pipeline.process(records, PointArchive(settings, source, partitions))
-    pipeline.to_kafka(rejects, settings.topics.dead_letters, exactly_once=True)
-    partials = pipeline.process(records, BinCounter(settings, source, partitions), Types.ROW([Types.INT(), BLOB()]))
+    counter = PointCounter(settings, source, pipeline.partitions(source))
+    partials = pipeline.process(records, counter, Types.ROW([Types.INT(), BLOB()]))
+    pipeline.to_kafka(partials.get_side_output(letters()), settings.topics.dead_letters, exactly_once=True)
     shards = partials.key_by(lambda partial: partial[0], key_type=Types.INT())
     closed = pipeline.process(shards, BinCloser(settings.jobs))
     pipeline.to_kafka(closed, settings.topics.series, exactly_once=False, table="closed")
+
+
+def letters() -> OutputTag:
+    """Of the dead letters beside the partials; made on demand, as Flink's types cannot be pickled."""
+    return OutputTag("letters", Types.ROW([Types.STRING(), Types.STRING()]))
 
 
 def main() -> None:
@@ -51,47 +61,24 @@ def main() -> None:
     run(NAME, build, ["points"])
 
 
-class PointArchive(PartitionBuffer):
-    """Writes to the tables `points` and `point_series`; yields (key, value) of a dead letter for each reject."""
+class PointCounter(BlockCounter[BinCount]):
+    """Keeps points, and counts them; yields partials, and beside them (key, value) of a dead letter for each reject.
 
-    def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
-        jobs = settings.jobs
-        super().__init__(partitions, Bounds(jobs.archive_seconds, jobs.flush_bytes, jobs.buffer_bytes))
-        self._settings = settings
-        self._topic, self._topic_id = source.topic.name, source.topic_id
-        self._known: dict[int, int] = {}  # the day each series was last written for: saves writing it again
-
-    def open(self, runtime_context: RuntimeContext) -> None:
-        self._writer = Writer(self._settings)
-        super().open(runtime_context)
-
-    def flush(self, partition: int, records: list[Record]) -> Iterator[Row]:
-        points, series, rejects = decode_points(records)
-        if points.num_rows:
-            # Names first: a point of a series without a name would be found by nobody.
-            self._write_names(series, max(record.ingested for record in records) // DAY_MS)
-            self._writer.insert(POINTS_TABLE, point_rows(points, self._topic_id, partition))
-        for reject in rejects:
-            longest = self._settings.kafka.max_record_bytes
-            letter = dead_letters.letter(self._topic, self._topic_id, partition, reject, longest)
-            yield Row(letter.id, dead_letters.encode(letter))
-
-    def _write_names(self, series: dict[int, Series], day: int) -> None:
-        new = [one for identity, one in series.items() if self._known.get(identity, -1) < day]
-        self._writer.insert(POINT_SERIES_TABLE, series_rows(new, day))
-        if len(self._known) > KNOWN_SERIES:
-            self._known.clear()
-        self._known.update((one.id, day) for one in new)
-
-
-class BinCounter(BlockCounter[BinCount]):
-    """Counts points. Bins are added up as points come, never run by run: sums of floats would depend on the pieces."""
+    Points that ClickHouse does not take are counted all the same: their records wait in state.
+    """
 
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
         jobs = settings.jobs
         shortest = min(RESOLUTIONS) if jobs.ten_second_metrics else max(RESOLUTIONS)
         super().__init__(settings, source, partitions, shortest * 1000)
+        self._topic = source.topic.name
         self._fine = {1: jobs.second_metrics, 10: jobs.ten_second_metrics}
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._behind = runtime_context.get_list_state(ListStateDescriptor("behind", BLOB()))  # counted, not yet kept
+        self._letters = letters()
+        self._keeper = PointKeeper(self._settings, self._topic_id)
+        super().open(runtime_context)
 
     def load(self, data: bytes) -> BinCount:
         return BinCount.load(data)
@@ -103,9 +90,34 @@ class BinCounter(BlockCounter[BinCount]):
     def keep(self, current: BinCount, before: BinCount | None) -> None:
         self._open.update(current.dump())
 
-    def fold(self, count: BinCount | None, records: list[Record]) -> tuple[list[BinCount], dict[int, pa.Table]]:
-        counts, partial = fold(count, records, self._fine)
-        return counts, bin_partials.shards(partial, self._settings.jobs.series_shards)
+    def fold(self, partition: int, count: BinCount | None, records: list[Record]) -> tuple[list[BinCount], list[Any]]:
+        folded = fold(count, records, self._fine)
+        rejects = self._kept(partition, records, folded.decoded)
+        partials = bin_partials.shards(folded.partial, self._settings.jobs.series_shards)
+        return folded.counts, [*partial_rows(partials), *(self._letter(partition, one) for one in rejects)]
+
+    def _kept(self, partition: int, records: list[Record], decoded: list[DecodedPoints]) -> list[Reject]:
+        """Keeps the points; returns the rejects of what is kept by now. WriteFailed when too much waits."""
+        behind = list(self._behind.get())
+        try:
+            self._keeper.keep(partition, decoded)
+            late = [decode_points([unpack(blob) for blob in behind])] if behind else []
+            self._keeper.keep(partition, late)
+        except WriteFailed as error:
+            blobs = [pack(record) for record in records]
+            if sum(map(len, [*behind, *blobs])) > self._bounds.buffer_bytes:
+                raise
+            logger.warning("partition %d: points wait: %s", partition, error)
+            for blob in blobs:
+                self._behind.add(blob)
+            return []
+        self._behind.clear()
+        return [reject for one in [*late, *decoded] for reject in one.rejects]
+
+    def _letter(self, partition: int, reject: Reject) -> tuple[OutputTag, Row]:
+        longest = self._settings.kafka.max_record_bytes
+        letter = dead_letters.letter(self._topic, self._topic_id, partition, reject, longest)
+        return self._letters, Row(letter.id, dead_letters.encode(letter))
 
     def bytes_to_write(self, closed: Sequence[BinCount], current: BinCount) -> int:
         return sum(count.unwritten().nbytes for count in [*closed, current])
@@ -113,14 +125,43 @@ class BinCounter(BlockCounter[BinCount]):
     def noted(self, current: BinCount) -> BinCount:
         return current._replace(written=current.block.last)
 
-    def nothing(self) -> dict[int, pa.Table]:
+    def wake(self) -> list[Row]:
         keys = range(self._settings.jobs.series_shards * len(RESOLUTIONS))
-        return dict.fromkeys(keys, bin_partials.NO_PARTIAL)
+        return partial_rows(dict.fromkeys(keys, bin_partials.NO_PARTIAL))
+
+    def has_backlog(self) -> bool:
+        return any(True for _ in self._behind.get()) or super().has_backlog()
 
     def write(self, partition: int, counts: Sequence[BinCount]) -> None:
         self._writer.insert(BINS_TABLE, bin_rows(counts, self._topic_id, partition))
         blocks = [count.block for count in counts]
         self._writer.insert(POINT_BLOCKS_TABLE, block_rows(blocks, self._topic_id, partition))
+
+
+class PointKeeper:
+    """Writes to the tables `points` and `point_series`."""
+
+    def __init__(self, settings: Settings, topic_id: UUID) -> None:
+        self._writer = Writer(settings)
+        self._topic_id = topic_id
+        self._known: dict[int, int] = {}  # the day each series was last written for: saves writing it again
+
+    def keep(self, partition: int, decoded: Sequence[DecodedPoints]) -> None:
+        """WriteFailed when ClickHouse does not take all of it; then it is to be called again with the same."""
+        kept = [one for one in decoded if one.points.num_rows]
+        for one in kept:
+            # Names first: a point of a series without a name would be found by nobody.
+            self._write_names(one.series, int(pc.max(one.points["ingested"]).as_py()) // DAY_MS)
+        if kept:
+            rows = [point_rows(one.points, self._topic_id, partition) for one in kept]
+            self._writer.insert(POINTS_TABLE, pa.concat_tables(rows))
+
+    def _write_names(self, series: dict[int, Series], day: int) -> None:
+        new = [one for identity, one in series.items() if self._known.get(identity, -1) < day]
+        self._writer.insert(POINT_SERIES_TABLE, series_rows(new, day))
+        if len(self._known) > KNOWN_SERIES:
+            self._known.clear()
+        self._known.update((one.id, day) for one in new)
 
 
 class BinCloser(MinuteCloser):
