@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from analysis.bin_counting import BinCount
 from analysis.blocks import Block
@@ -18,7 +19,11 @@ _EPOCH: Final = date(1970, 1, 1)
 
 
 def point_rows(points: pa.RecordBatch, topic_id: UUID, partition: int) -> pa.Table:
-    """Points of `PLACED_POINT_SCHEMA` as rows of the table `points`."""
+    """Points of `PLACED_POINT_SCHEMA`, in the order of the log, as rows of the table `points` in the table's order.
+
+    Sorted here, where a few thousand series are known to be few, that costs a tenth of what it costs ClickHouse.
+    """
+    points = points.take(pa.array(_order(points)))
     days = (points["ingested"].to_numpy() // DAY_MS).astype(np.int32)
     return pa.table(
         {
@@ -31,6 +36,19 @@ def point_rows(points: pa.RecordBatch, topic_id: UUID, partition: int) -> pa.Tab
             "day": pa.array(days).cast(pa.date32()),
         }
     )
+
+
+def _order(points: pa.RecordBatch) -> NDArray[np.int64]:
+    """By series, time, place in the log."""
+    encoded = points["series"].dictionary_encode()
+    ids = encoded.dictionary.to_numpy()
+    rank = np.empty(len(ids), np.uint16 if len(ids) < 2**16 else np.int64)  # numpy sorts 16 bits without comparing
+    rank[np.argsort(ids)] = np.arange(len(ids))
+    ranks, times = rank[encoded.indices.to_numpy()], points["time"].to_numpy()
+    if bool((times[1:] >= times[:-1]).all()):
+        return np.argsort(ranks, kind="stable")
+    by_time = np.argsort(times, kind="stable")
+    return by_time[np.argsort(ranks[by_time], kind="stable")]
 
 
 def series_rows(series: Sequence[Series], day: int) -> pa.Table:
