@@ -5,11 +5,11 @@
 -- {group_by:Array(String)}: labels.
 -- A row: values of these labels, slot, count, sum, min, max, sum of squares, newest value.
 WITH
-    moment -> multiIf(
-        {period:String} = 'hour', toStartOfHour(moment),
-        {period:String} = 'day', toStartOfDay(moment),
-        {period:String} = 'week', toDateTime(toStartOfWeek(moment, 1), 'UTC'),
-        toDateTime(toStartOfMonth(moment), 'UTC')) AS begin_of,
+    (t -> multiIf(
+        {period:String} = 'hour', toStartOfHour(t),
+        {period:String} = 'day', toStartOfDay(t),
+        {period:String} = 'week', toDateTime(toStartOfWeek(t, 1), 'UTC'),
+        toDateTime(toStartOfMonth(t), 'UTC'))) AS begin_of,
     toDateTime({begin:UInt32}, 'UTC') AS since,
     toDateTime({end:UInt32}, 'UTC') AS until,
     (SELECT max(through) - toIntervalSecond(60) FROM rollup_runs) AS known,
