@@ -36,7 +36,8 @@ TABLES: Final = ("points", "point_series", "bins", "point_blocks")
 PROGRESS: Final = """
 SELECT partition, least(kept.points, counted.points)
 FROM (SELECT partition, count() AS points FROM points GROUP BY partition) AS kept
-INNER JOIN (SELECT partition, sum(lines) AS points FROM point_blocks FINAL GROUP BY partition) AS counted USING (partition)
+INNER JOIN
+    (SELECT partition, sum(lines) AS points FROM point_blocks FINAL GROUP BY partition) AS counted USING (partition)
 """
 WRITTEN: Final = """
 SELECT intDiv(toUnixTimestamp(start), 60) AS at, sum(count), sum(sum) FROM bins FINAL WHERE resolution = 60 GROUP BY at

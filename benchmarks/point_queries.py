@@ -73,7 +73,9 @@ def run() -> list[Result]:
         sizes = _sizes(settings)
         taken = {name: _measure(settings, ask) for name, ask in _questions(stream).items()}
     for name, latencies in taken.items():
-        click.echo(f"{name:24} p50 {quantile(latencies, 0.5) * 1000:7.1f} ms   p99 {quantile(latencies, 0.99) * 1000:7.1f} ms")
+        click.echo(
+            f"{name:24} p50 {quantile(latencies, 0.5) * 1000:7.1f} ms   p99 {quantile(latencies, 0.99) * 1000:7.1f} ms"
+        )
     medians = {name: quantile(latencies, 0.5) * 1000 for name, latencies in taken.items()}
     if medians["hour"] > MOST_HOUR_MS or medians["day of a series"] > MOST_DAY_MS:
         raise BenchmarkFailed(f"slower than {MOST_HOUR_MS} and {MOST_DAY_MS} ms: {medians}")

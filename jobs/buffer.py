@@ -99,7 +99,7 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
             yield from self.flush_now(ctx)
 
     def _came_before(self, key: str, arrived: int) -> bool:
-        """Whether it is a repetition. All pipelines read a partition in the order of the log, and so they judge alike."""
+        """Whether it is a repetition. All pipelines read a partition in the order of the log, so they judge alike."""
         first = self._once.get(key)
         if first is not None and 0 <= arrived - first < ONCE_MS:
             return True

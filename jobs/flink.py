@@ -82,7 +82,8 @@ class Pipeline:
         source.create_table(self.tables, self.settings, self.name)
         rows = self.tables.sql_query(
             f"SELECT CASE `partition` {cases} END AS k, "  # noqa: S608  # two lists of ints
-            f"ROW(payload, `offset`, `timestamp`, headers['{INGESTED_HEADER}'], headers['{ONCE_HEADER}']) AS v FROM source"
+            f"ROW(payload, `offset`, `timestamp`, headers['{INGESTED_HEADER}'], headers['{ONCE_HEADER}']) AS v "
+            "FROM source"
         )
         # Not to_data_stream, whose type of rows PyFlink's keyed operators do not take.
         stream = self.tables.to_append_stream(rows, Types.ROW([Types.INT(), record_type()]))

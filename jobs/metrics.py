@@ -1,7 +1,7 @@
 """Pipeline `metrics`: points to ClickHouse as they came, and as bins of seconds and minutes; closed bins to `series`.
 
-One operator does both, as decoding costs as much as counting: it writes points and the names of their series, reports what
-cannot be read, and adds points to the bins of the partition's open block, as `aggregates` does with tags.
+One operator does both, as decoding costs as much as counting: it writes points and the names of their series, reports
+what cannot be read, and adds points to the bins of the partition's open block, as `aggregates` does with tags.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Hours, days, weeks and months of every series, made of bins in ClickHouse itself, and sketches made of points.
 
-A rollup is made anew whenever bins came to its time, as a whole, from the bins of one day of ingestion. So running again,
-twice at once, or after an interruption changes nothing, and rollups stay when what they were made of is dropped.
+A rollup is made anew whenever bins came to its time, as a whole, from the bins of one day of ingestion. So running
+again, twice at once, or after an interruption changes nothing, and rollups stay when what they were made of is dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ from contracts.settings import Settings
 from contracts.times import DAY_MS, EPOCH
 from stores import clickhouse
 
-# An insert into bins is noted when it begins and can be read when it ends: what was noted so long before the last run is
-# looked at again. The queries that choose between rollups and bins say the same.
+# An insert into bins is noted when it begins and can be read when it ends: what was noted so long before the last run
+# is looked at again. The queries that choose between rollups and bins say the same.
 OVERLAP_MS: Final = 60_000
 HOURS_A_STATEMENT: Final = 168  # bounds the memory of one: it holds a row for each hour and series
 TIMEOUT_SECONDS: Final = 600.0

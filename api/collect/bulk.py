@@ -37,7 +37,10 @@ class BulkSender:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
 
     async def take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str = "") -> Prepared:
-        """What the body holds, once every good event in it is durable; Problem when one may not be. `once`: see Bounds."""
+        """What the body holds, once every good event in it is durable; Problem when one may not be.
+
+        `once`: see Bounds.
+        """
         if self._running >= AT_ONCE:
             raise unavailable(f"{AT_ONCE} bulk requests are being taken already: send again later")
         self._running += 1

@@ -73,7 +73,9 @@ class PointStream:
         occurring, codes = np.unique(columns.series, return_inverse=True)
         texts = pa.array([self.all_series[number].json.decode() for number in occurring.tolist()], pa.string())
         series = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts)
-        batch = pa.RecordBatch.from_arrays([series, pa.array(columns.time), pa.array(columns.value)], schema=POINT_SCHEMA)
+        batch = pa.RecordBatch.from_arrays(
+            [series, pa.array(columns.time), pa.array(columns.value)], schema=POINT_SCHEMA
+        )
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, POINT_SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
             writer.write_batch(batch)

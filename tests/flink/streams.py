@@ -78,7 +78,9 @@ def in_event_time(env: StreamExecutionEnvironment, rows: Sequence[Row], kinds: T
 def record_stream(env: StreamExecutionEnvironment, records: Sequence[Record]) -> DataStream:
     """Records as `jobs.flink.Pipeline.records` yields them, not yet keyed."""
     rows = [
-        Row(record.payload, record.offset, Instant.of_epoch_milli(record.timestamp), str(record.ingested).encode(), None)
+        Row(
+            record.payload, record.offset, Instant.of_epoch_milli(record.timestamp), str(record.ingested).encode(), None
+        )
         for record in records
     ]
     return in_event_time(env, rows, record_type())

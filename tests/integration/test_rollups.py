@@ -1,4 +1,4 @@
-"""Hours, days, weeks and months over a real ClickHouse, against numpy: made again, late, and after points and bins went."""
+"""Hours, days, weeks and months over a real ClickHouse, against numpy: made again, late, and after points went."""
 
 import random
 import time
@@ -66,9 +66,9 @@ class World:
             client.insert_arrow(BINS_TABLE, bin_rows(fold(None, log, {}).counts, self._topic_id, 0))
         self.points += points
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, **parameters: str) -> list[tuple[Any, ...]]:
         with sessions.connect(self.settings) as client:
-            return [tuple(row) for row in client.query(statement).result_rows]
+            return [tuple(row) for row in client.query(statement, parameters).result_rows]
 
     def command(self, statement: str) -> None:
         with sessions.connect(self.settings) as client:
@@ -108,7 +108,8 @@ def differs(world: World, period: str) -> str | None:
     """What a table of rollups says that the points do not."""
     rows = world.query(
         "SELECT series, toUnixTimestamp(start) AS begin, sum(count), sum(sum), min(min), max(max), sum(sum_squares), "
-        f"argMax(last, last_time) FROM rollups FINAL WHERE period = '{period}' GROUP BY series, begin"
+        "argMax(last, last_time) FROM rollups FINAL WHERE period = {period:String} GROUP BY series, begin",
+        period=period,
     )
     expected = world.expected(period)
     if {row[:2] for row in rows} != set(expected):

@@ -1,4 +1,4 @@
-"""The same bins of a minute in pure Flink SQL, one JSON object a record: `-pym rivals.flink_sql_points BOOTSTRAP TOPIC`.
+"""The same bins a minute in pure Flink SQL, one JSON object a record: `-pym rivals.flink_sql_points BOOTSTRAP TOPIC`.
 
 No Python runs in it but this client. Bins go nowhere (`blackhole`), and points are not kept.
 """
