@@ -156,8 +156,8 @@ class _Link:
         self.producer.flush(1)
 
 
-def _headers(record: OutRecord) -> list[tuple[str, bytes]]:
-    headers = [(INGESTED_HEADER, b"%d" % record.ingested)]
+def _headers(record: OutRecord) -> list[tuple[str, str | bytes | None]]:
+    headers: list[tuple[str, str | bytes | None]] = [(INGESTED_HEADER, b"%d" % record.ingested)]
     return [*headers, (ONCE_HEADER, record.once.encode())] if record.once else headers
 
 

@@ -41,5 +41,5 @@ def api(
 
 @document.parametrize()
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_route_answers_as_described(case: Case, api: ApiServer) -> None:
+def test_every_route_answers_as_described(case: Case[Any], api: ApiServer) -> None:
     case.call_and_validate(base_url=f"http://127.0.0.1:{api.port}", checks=CHECKS)

@@ -14,6 +14,7 @@ from api.collect.breaker import Breaker
 from api.collect.bulk_parse import fits_arrow, parse, records
 from api.collect.decompress import check_encoding, decompress
 from api.collect.lane import Batch, partition_of
+from api.collect.producer import OutRecord
 from api.problems import Problem
 from contracts.codec import Record, decode
 from contracts.events import tags_of
@@ -64,7 +65,7 @@ def test_a_batch_is_stamped_with_its_newest_event_but_never_ahead_of_the_clock()
     batch = Batch()
     for time, now in ((5, 100), (9, 101), (7, 99)):
         batch.add(b"{}", time, now, None)  # type: ignore[arg-type]  # who waits is of no interest here
-    assert batch.record(3) == (3, b"{}\n{}\n{}\n", 9, 101, 3)
+    assert batch.record(3) == OutRecord(3, b"{}\n{}\n{}\n", 9, 101, 3)
     batch.add(b"{}", 400, 102, None)  # type: ignore[arg-type]  # as above
     assert batch.record(3).timestamp == 102
 

@@ -344,7 +344,7 @@ class TestOnce:
     def test_a_body_with_a_key_is_one_record_of_the_keys_partition(self, count: int) -> None:
         prepare = PointPreparer(1000).of(read_points)
         found = {
-            key: prepare(self.lines(count), NOW, BOUNDS._replace(once=key)) for key in ("job-17", "job-18", "job-19")
+            key: prepare(self.lines(count), NOW, BOUNDS._replace(once=key)) for key in ("job-1", "job-2", "job-17")
         }
         for key, prepared in found.items():
             (record,) = prepared.records
