@@ -1,12 +1,13 @@
 """What queries about points have in common: which series they mean, and asking ClickHouse."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from api.problems import Problem, invalid, unavailable
 from api.services import Services
 from api.warehouse import WarehouseUnavailable
-from contracts.times import DAY_MS
+from contracts.times import DAY_MS, EPOCH
 
 
 def matches(given: Sequence[str]) -> dict[str, list[str]]:
@@ -34,9 +35,12 @@ def kinds_of(services: Services, metric: str) -> list[str]:
     return [kind for (kind,) in rows]
 
 
-def kept_since(services: Services, now: int) -> int:
-    """Epoch seconds at the clock `now` (milliseconds): what happened since then is kept point by point.
+def are_gone(services: Services, asked: dict[str, Any], now: int) -> bool:
+    """Whether points that `asked` (metric, labels, `begin` and `end`) means may have been dropped by `now`, epoch ms.
 
-    It came in after it happened, but for a clock that is 5 minutes fast, and goes by the day on which it came in.
+    They go by the day on which they came in, which is no earlier than when they happened.
     """
-    return (now // DAY_MS - services.settings.clickhouse.points_days + 1) * DAY_MS // 1000
+    first = now // DAY_MS - services.settings.clickhouse.points_days + 1
+    if asked["begin"] >= first * DAY_MS // 1000:
+        return False
+    return bool(ask(services, "points_gone", {**asked, "kept_from": EPOCH.date() + timedelta(days=first)})[0][0])

@@ -20,22 +20,21 @@ class Source(NamedTuple):
     words: str
 
 
-def source_of(query: SeriesQuery, begin: int, kept_since: int) -> Source:
-    """For slots from `begin` on; points since `kept_since` are all there. Epoch seconds. Problem 400 for user tags."""
+def source_of(query: SeriesQuery, begin: int, *, gone: bool) -> Source:
+    """For slots from `begin` on, epoch seconds; `gone`: some points of then may be. Problem 400 for user tags."""
     if query.metric in USER_TAG_METRICS:
         return _user_tags(query)
-    asked: dict[str, Any] = {"metric": query.metric}
     period = _period(query.step, begin)
     level = quantile_level(query.stat)
     if level is not None:
-        if period is None or begin >= kept_since:
-            return Source("series_quantiles", {**asked, "level": level}, "points, exactly")
-        return Source("series_sketches", {**asked, "level": level}, "sketches of hours, about")
+        if period is None or not gone:
+            return Source("series_quantiles", {"level": level}, "points, exactly")
+        return Source("series_sketches", {"level": level}, "sketches of hours, about")
     if period is not None:
-        return Source("series_rollups", {**asked, "period": period}, f"rollups of {period}s")
+        return Source("series_rollups", {"period": period}, f"rollups of {period}s")
     if query.step % _MINUTE or begin % _MINUTE:
-        return Source("series_points", asked, "points")
-    return Source("series_bins", asked, "bins of a minute")
+        return Source("series_points", {}, "points")
+    return Source("series_bins", {}, "bins of a minute")
 
 
 def _period(step: int, begin: int) -> str | None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from analysis.statistics import SUMMED, Sums, of_sums, quantile_level
 from api.parameters import parse_query
-from api.points_query import ask, kept_since, kinds_of, matches
+from api.points_query import are_gone, ask, kinds_of, matches
 from api.problems import invalid
 from api.services import Services, wall_clock
 
@@ -64,8 +64,8 @@ def _answer(services: Services, statistic: str, asked: dict[str, Any]) -> tuple[
     level = quantile_level(statistic)
     statement, more = ("hour_mode", {}) if level is None else ("hour_quantile", {"level": level})
     ((count, value),) = ask(services, statement, {**asked, **more})
-    if asked["begin"] < kept_since(services, wall_clock()) and (known := _sums(services, asked).count) > count:
-        return (None, known, "nothing: its points are gone") if level is None else _sketched(services, asked, level)
+    if are_gone(services, asked, wall_clock()):
+        return _without_points(services, asked, level)
     return (float(value) if count else None), int(count), "points, exactly"
 
 
@@ -73,6 +73,9 @@ def _sums(services: Services, asked: dict[str, Any]) -> Sums:
     return Sums(*ask(services, "hour_sums", asked)[0])
 
 
-def _sketched(services: Services, asked: dict[str, Any], level: float) -> tuple[float | None, int, str]:
+def _without_points(services: Services, asked: dict[str, Any], level: float | None) -> tuple[float | None, int, str]:
+    """Of a quantile, or of the mode, which nothing but points could tell."""
+    if level is None:
+        return None, _sums(services, asked).count, "nothing: its points are gone"
     ((count, value),) = ask(services, "hour_sketch", {**asked, "level": level})
     return (float(value) if count else None), int(count), "a sketch, about"

@@ -5,11 +5,11 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from analysis import time_series
-from analysis.statistics import Sums, of_sums
+from analysis.statistics import Sums, of_sums, quantile_level
 from analysis.time_series import Chart, Line
-from api.points_query import ask, kept_since, kinds_of
+from api.points_query import are_gone, ask, kinds_of
 from api.series_query import MONTHS, SeriesQuery, parse
-from api.series_source import source_of
+from api.series_source import Source, source_of
 from api.services import Services, wall_clock
 from contracts.series import USER_TAG_METRICS
 
@@ -28,16 +28,15 @@ def blueprint(services: Services) -> Blueprint:
     def series() -> Response:
         now = wall_clock()
         query = _with_stat(services, parse(request.query_string, now))
-        kept = kept_since(services, now)
         starts = query.starts()
         lines: list[Line] = []
+        words = []
         for name, begin, end in [("", query.begin, query.end), *query.compare]:
-            source = source_of(query, begin, kept)
-            times = {"begin": begin, "end": end, "step": query.step}
-            asked = {**query.labels, "group_by": list(query.group_by), **times, **source.parameters}
-            lines += _lines(query, name, ask(services, source.statement, asked), len(starts))
+            source = _source(services, query, (begin, end), now)
+            lines += _lines(query, name, ask(services, source.statement, source.parameters), len(starts))
+            words.append(source.words)
         chart = Chart([start * 1000 for start in starts], lines)
-        return Response(_body(query, source_of(query, query.begin, kept).words, chart), mimetype=_TYPES[query.format])
+        return Response(_body(query, words[0], chart), mimetype=_TYPES[query.format])
 
     return routes
 
@@ -48,6 +47,16 @@ def _with_stat(services: Services, query: SeriesQuery) -> SeriesQuery:
         return query if query.stat else query._replace(stat="sum")
     kinds = kinds_of(services, query.metric)
     return query if query.stat else query._replace(stat="sum" if kinds == ["counter"] else "average")
+
+
+def _source(services: Services, query: SeriesQuery, times: tuple[int, int], now: int) -> Source:
+    """Where to read these times, and with which parameters."""
+    begin, end = times
+    asked = {"metric": query.metric, **query.labels, "begin": begin, "end": end}
+    gone = quantile_level(query.stat) is not None and are_gone(services, asked, now)
+    source = source_of(query, begin, gone=gone)
+    more = {"step": query.step, "group_by": list(query.group_by)}
+    return source._replace(parameters={**asked, **more, **source.parameters})
 
 
 def _lines(query: SeriesQuery, compared: str, rows: Any, slots: int) -> list[Line]:

@@ -35,7 +35,7 @@ def at(text: str) -> int:
 )
 def test_the_longest_rows_that_slots_are_made_of(step: str, words: str) -> None:
     query = asked(step=step, **{"from": "now-8h"})
-    assert source_of(query, query.begin, 0).words == words
+    assert source_of(query, query.begin, gone=True).words == words
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,15 @@ def test_the_longest_rows_that_slots_are_made_of(step: str, words: str) -> None:
 )
 def test_days_of_other_zones_are_made_of_shorter_rows(zone: str, words: str) -> None:
     query = asked(step="1d", tz=zone, **{"from": "now-3d"})
-    assert source_of(query, query.begin, 0).words == words
+    assert source_of(query, query.begin, gone=True).words == words
 
 
 def test_quantiles_come_from_points_while_these_are_kept() -> None:
     query = asked(step="1d", stat="p99", **{"from": "now-3d"})
-    assert source_of(query, query.begin, query.begin).statement == "series_quantiles"
-    assert source_of(query, query.begin, query.begin + 1).statement == "series_sketches"
+    assert source_of(query, query.begin, gone=False).statement == "series_quantiles"
+    assert source_of(query, query.begin, gone=True).statement == "series_sketches"
     minutes = asked(step="5m", stat="p99", **{"from": "now-1h"})
-    assert source_of(minutes, minutes.begin, minutes.begin + 1).statement == "series_quantiles"
+    assert source_of(minutes, minutes.begin, gone=True).statement == "series_quantiles"
 
 
 def test_slots_of_weeks_and_months() -> None:
@@ -75,4 +75,4 @@ def test_compared_times() -> None:
 def test_what_user_tags_cannot_answer(query: dict[str, str]) -> None:
     tags = asked(**{"metric": "user_tags_views", "stat": "sum", "step": "1m", **query})
     with pytest.raises(Problem):
-        source_of(tags, tags.begin, 0)
+        source_of(tags, tags.begin, gone=False)
