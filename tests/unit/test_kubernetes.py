@@ -24,7 +24,8 @@ def of_kind(*kinds: str) -> list[dict[str, Any]]:
 
 
 def pods() -> list[dict[str, Any]]:
-    return [one["spec"]["template"]["spec"] for one in of_kind("Deployment", "Job")]
+    by_the_clock = [one["spec"]["jobTemplate"] for one in of_kind("CronJob")]
+    return [one["spec"]["template"]["spec"] for one in [*of_kind("Deployment", "Job"), *by_the_clock]]
 
 
 def containers() -> list[dict[str, Any]]:
