@@ -1,7 +1,7 @@
 """Points by each interface over HTTP, in closed loop: how many a second are acknowledged, at what CPU of the server.
 
 Calls of one point (`GET /collect`), of ten (`POST /collect`), and bodies of 5,000 by all others, compressed as their
-senders do it. Every acknowledged point is counted in the topic in the end. SECONDS sets the length of a run, ONE the
+senders do it; StatsD over one TCP connection, which knows no answers. Every acknowledged point is counted in the topic in the end. SECONDS sets the length of a run, ONE the
 name of the only one to run.
 """
 
@@ -27,6 +27,7 @@ RUNS: Final = 3
 SECONDS: Final = 8.0
 POINTS: Final = 5000  # a body
 BODIES: Final = 10  # different ones, sent over and over
+STATSD: Final = 300_000  # lines over one TCP connection
 CALLS: Final = 5000  # different calls of a few points
 STREAM: Final = PointStream(seed=1, points=POINTS * BODIES, a_minute=600_000, series=1000)
 
@@ -34,13 +35,16 @@ STREAM: Final = PointStream(seed=1, points=POINTS * BODIES, a_minute=600_000, se
 def run() -> list[Result]:
     """BenchmarkFailed when an acknowledged point is missing."""
     chosen = {name: load for name, load in loads().items() if os.environ.get("ONE", name) == name}
-    runs: dict[str, list[Measured]] = {name: [] for name in chosen}
+    runs: dict[str, list[Measured]] = {name: [] for name in (*chosen, "statsd") if os.environ.get("ONE", name) == name}
     click.echo(Measured.heading())
     with site("collect_points") as place:
         for _ in range(RUNS):
             for name, load in chosen.items():
                 runs[name].append(place.measure(Collector, load))
                 click.echo(runs[name][-1].row(name))
+            if "statsd" in runs:
+                runs["statsd"].append(place.pour(_statsd(), STATSD))
+                click.echo(runs["statsd"][-1].row("statsd"))
     best = {name: middle(measured) for name, measured in runs.items()}
     return [Result(f"collect_points.{name}", one.rate, "points/s", cpu_us=one.server_us) for name, one in best.items()]
 
@@ -131,6 +135,17 @@ def _otlp() -> Iterator[bytes]:
             for key, value in point.series.labels:
                 data.attributes.add(key=key).value.string_value = value
         yield request.SerializeToString()
+
+
+def _statsd() -> bytes:
+    return b"".join(
+        b"%b:%b|ms|#%b\n" % (point.series.name.encode(), repr(point.value).encode(), _tags(point).encode())
+        for point in _points(CALLS)
+    ) * (STATSD // CALLS)
+
+
+def _tags(point: Point) -> str:
+    return ",".join(f"{key}:{value}" for key, value in point.series.labels)
 
 
 def _snappy(data: bytes) -> bytes:

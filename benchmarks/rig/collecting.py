@@ -1,12 +1,14 @@
 """A broker and one server that collects into it: how many events a second it acknowledges, and at what CPU."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Final
+from urllib.request import urlopen
 
 import uvloop
 
@@ -23,6 +25,7 @@ from infra.embedded.child import Child
 from infra.embedded.part import Part, http_reason
 from testbed.report import quantile
 
+POUR_SECONDS: Final = 60.0
 WARM_SECONDS: Final = 3.0  # not counted: connections are made, code is compiled, librdkafka finds the partitions
 
 
@@ -98,6 +101,27 @@ class Site:
             raise BenchmarkFailed(f"{server.name}: {sent} events acknowledged, {found} in the topic")
         return measured
 
+    def pour(self, lines: bytes, events: int) -> Measured:
+        """StatsD's lines over one TCP connection, which has no answers: until all of them are acknowledged inside."""
+        settings = self._with_own_topic("points")
+        child = Child(Collector(settings))
+        try:
+            child.wait_ready(START_SECONDS)
+            before, began = self._usage(child), time.monotonic()
+            with socket.create_connection((settings.host, settings.api.statsd_port)) as connection:
+                connection.sendall(lines)
+            while _accepted(settings) < events:
+                if time.monotonic() > began + POUR_SECONDS:
+                    raise BenchmarkFailed(f"statsd: {_accepted(settings):.0f} of {events} points were accepted")
+                time.sleep(0.05)
+            seconds, after = time.monotonic() - began, self._usage(child)
+        finally:
+            child.stop(STOP_SECONDS)
+        if count_events(settings, "points") != events:
+            raise BenchmarkFailed(f"statsd: {events} points accepted, not all in the topic")
+        cpu = ((new - old) / events * 1e6 for old, new in zip(before, after, strict=True))
+        return Measured(events / seconds, *cpu, 0.0, 0.0)
+
     def _with_own_topic(self, stream: Stream) -> Settings:
         self._runs += 1
         topic: Topic = getattr(self._settings.topics, stream)
@@ -125,6 +149,12 @@ class Site:
 
     def _usage(self, server: Child) -> tuple[float, float, float]:
         return cpu_seconds(server.pid), cpu_seconds(self._broker.pid), time.process_time()
+
+
+def _accepted(settings: Settings) -> float:
+    with urlopen(f"http://{settings.host}:{settings.api.port}/metrics") as answer:  # noqa: S310  # our own http:// address
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("tidewatch_api_events_accepted_total"))
 
 
 @contextmanager
