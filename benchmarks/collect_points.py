@@ -1,8 +1,8 @@
 """Points by each interface over HTTP, in closed loop: how many a second are acknowledged, at what CPU of the server.
 
 Calls of one point (`GET /collect`), of ten (`POST /collect`), and bodies of 5,000 by all others, compressed as their
-senders do it; StatsD over one TCP connection, which knows no answers. Every acknowledged point is counted in the topic in the end. SECONDS sets the length of a run, ONE the
-name of the only one to run.
+senders do it; StatsD over one TCP connection, which knows no answers. Every acknowledged point is counted in the topic
+in the end. SECONDS sets the length of a run, ONE the name of the only one to run.
 """
 
 import gzip

@@ -119,8 +119,8 @@ class Site:
             child.stop(STOP_SECONDS)
         if count_events(settings, "points") != events:
             raise BenchmarkFailed(f"statsd: {events} points accepted, not all in the topic")
-        cpu = ((new - old) / events * 1e6 for old, new in zip(before, after, strict=True))
-        return Measured(events / seconds, *cpu, 0.0, 0.0)
+        server, log, driver = ((new - old) / events * 1e6 for old, new in zip(before, after, strict=True))
+        return Measured(events / seconds, server, log, driver, 0.0, 0.0)
 
     def _with_own_topic(self, stream: Stream) -> Settings:
         self._runs += 1
