@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 import numpy as np
 import pytest
 
 from api.collect import remote_write
-from contracts.settings import Settings
+from contracts.settings import Settings, Topic
 from contracts.times import format_millis
 from tests.e2e.world import World, wait_until
 
@@ -99,6 +100,30 @@ def _send_otlp(world: World, points: list[tuple[int, float]]) -> None:
     metric = {"name": "e2e_otlp", "gauge": {"dataPoints": data}}
     body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).encode()
     assert world.call("POST", "/v1/metrics", body, {"Content-Type": "application/json"}).status == 200
+
+
+def test_a_request_that_is_repeated_counts_once(world: World) -> None:
+    """Under one key it does, under two it counts twice; seen once what came after them on the same partition is."""
+    topic = world.settings.topics.points
+    last = next(key for key in map(str, range(99)) if _partition(key, topic) == _partition("again", topic))
+    other = next(key for key in map(str, range(100, 199)) if _partition(key, topic) == _partition("again", topic))
+    lines = b"\n".join(b'{"name":"e2e_once","time":%d,"value":1}' % (START_MS + at) for at in range(70))
+    for key in ("again", "again", other, "again"):
+        answer = world.call("POST", "/v1/points", lines, {"Idempotency-Key": key})
+        assert (answer.status, answer.json()["accepted"]) == (202, 70)
+    end = b'{"name":"e2e_once_end","time":%d,"value":1}' % START_MS
+    assert world.call("POST", "/v1/points", end, {"Idempotency-Key": last}).status == 202
+    wait_until(lambda: None if _count(world, "e2e_once_end") == 1 else "the last point is not counted yet")
+    assert _count(world, "e2e_once") == 140
+
+
+def _partition(key: str, topic: Topic) -> int:
+    return crc32(key.encode()) % topic.partitions
+
+
+def _count(world: World, metric: str) -> int:
+    answer = world.call("GET", f"/{metric}/count/2012-03-01/12")
+    return int(answer.json()["count"]) if answer.status == 200 else 0
 
 
 def _differs(world: World, metric: str, hour: int, values: list[float]) -> str | None:
