@@ -103,7 +103,7 @@ def count(parts: Stack, points: int, expected: dict[int, tuple[int, float]]) -> 
         def written() -> Lanes:
             return {int(partition): int(lines) for partition, lines in client.query(PROGRESS).result_rows}
 
-        with parts.job("metrics", "jobs.metrics", parts.topic_argument(parts.settings.topics.points)):
+        with parts.job("metrics", "jobs.metrics", parts.topic_argument("points")):
             course = follow(written, points, parts.cpu, SECONDS)
     click.echo(f"{course.rate:,.0f} points/s, {course.cpu_us:.2f} us a point\n{course.table()}")
     check(parts.settings, points, expected)

@@ -84,10 +84,11 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         record = record_of(value)
+        once = value[-1]
+        if once and self._came_before(once.decode(errors="replace"), record.ingested):
+            record = record._replace(payload=b"")
         if ctx.get_current_key() not in self._due:
             self._set_timer(ctx)
-        if value[-1] and self._came_before(value[-1].decode(errors="replace"), record.ingested):
-            record = record._replace(payload=b"")
         self._pending.add(pack(record))
         size = (self._bytes.value() or 0) + len(record.payload) + _PLACE.size
         self._bytes.update(size)

@@ -21,7 +21,7 @@ _EPOCH: Final = date(1970, 1, 1)
 def point_rows(points: pa.RecordBatch, topic_id: UUID, partition: int) -> pa.Table:
     """Points of `PLACED_POINT_SCHEMA`, in the order of the log, as rows of the table `points` in the table's order.
 
-    Sorted here, where a few thousand series are known to be few, that costs a tenth of what it costs ClickHouse.
+    Sorted here, by codes of 16 bits mostly and so without comparing: ClickHouse then finds nothing to sort.
     """
     points = points.take(pa.array(_order(points)))
     days = (points["ingested"].to_numpy() // DAY_MS).astype(np.int32)

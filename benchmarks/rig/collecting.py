@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median_low
-from typing import Final, Literal
+from typing import Final
 from urllib.request import urlopen
 
 import uvloop
@@ -16,7 +16,7 @@ from benchmarks.failed import BenchmarkFailed
 from benchmarks.processes import cpu_seconds
 from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker
 from benchmarks.rig.closed_loop import ClosedLoop
-from benchmarks.rig.topic import count_events
+from benchmarks.rig.topic import Stream, count_events
 from contracts.settings import Settings, Topic
 from infra import topics
 from infra.embedded import instance
@@ -45,7 +45,7 @@ class Load:
     connections: int
     events: int = 1
     seconds: float = 10.0
-    topic: Literal["user_tags", "points"] = "user_tags"
+    stream: Stream = "user_tags"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Site:
 
         `keeps` False: a server that only answers.
         """
-        settings = self._with_own_topic(load.topic)
+        settings = self._with_own_topic(load.stream)
         child = Child(server(settings))
         try:
             child.wait_ready(START_SECONDS)
@@ -96,7 +96,7 @@ class Site:
             child.stop(STOP_SECONDS)
         if loop.refused:
             raise BenchmarkFailed(f"{server.name}: {loop.refused.most_common(3)}")
-        sent, found = loop.answered * load.events, count_events(settings, getattr(settings.topics, load.topic))
+        sent, found = loop.answered * load.events, count_events(settings, load.stream)
         if keeps and found != sent:
             raise BenchmarkFailed(f"{server.name}: {sent} events acknowledged, {found} in the topic")
         return measured
@@ -117,12 +117,12 @@ class Site:
             seconds, after = time.monotonic() - began, self._usage(child)
         finally:
             child.stop(STOP_SECONDS)
-        if count_events(settings, settings.topics.points) != events:
+        if count_events(settings, "points") != events:
             raise BenchmarkFailed(f"statsd: {events} points accepted, not all in the topic")
         server, log, driver = ((new - old) / events * 1e6 for old, new in zip(before, after, strict=True))
         return Measured(events / seconds, server, log, driver, 0.0, 0.0)
 
-    def _with_own_topic(self, stream: str) -> Settings:
+    def _with_own_topic(self, stream: Stream) -> Settings:
         self._runs += 1
         topic: Topic = getattr(self._settings.topics, stream)
         own = topic.model_copy(update={"name": f"{topic.name}-{self._runs}"})

@@ -11,6 +11,7 @@ from typing import Final
 import psutil
 
 from benchmarks.rig import rivals
+from benchmarks.rig.topic import Stream
 from contracts.settings import Settings, Topic, load
 from infra import package, topics
 from infra.embedded.child import Child
@@ -65,8 +66,9 @@ class Stack:
                 self.children[place] = Child(child.part)
                 self.children[place].wait_ready(START_SECONDS)
 
-    def topic_argument(self, topic: Topic) -> list[str]:
+    def topic_argument(self, stream: Stream = "user_tags") -> list[str]:
         """How our jobs are told which topic they read."""
+        topic: Topic = getattr(self.settings.topics, stream)
         return ["--topic-id", f"{topic.name}={self.topics[topic.name]}"]
 
     def _code(self) -> Path:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from typing import Final
+from typing import Final, Literal
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -10,11 +10,13 @@ from benchmarks.failed import BenchmarkFailed
 from contracts.codec import count_lines
 from contracts.settings import Settings, Topic
 
+Stream = Literal["user_tags", "points"]  # as settings.topics has them
 SILENCE_SECONDS: Final = 30.0  # a broker that gives nothing for so long has no more to give
 
 
-def count_events(settings: Settings, topic: Topic) -> int:
-    """How many events the topic holds, whatever the shape of its records."""
+def count_events(settings: Settings, stream: Stream = "user_tags") -> int:
+    """How many events the stream's topic holds, whatever the shape of its records."""
+    topic: Topic = getattr(settings.topics, stream)
     consumer = Consumer({**settings.kafka_client, "group.id": uuid.uuid4().hex, "enable.auto.commit": False})
     try:
         places = [TopicPartition(topic.name, number, 0) for number in range(topic.partitions)]
