@@ -57,7 +57,7 @@ def store(parts: Stack, stream: Stream) -> tuple[Course, float]:
     """One run of our pipeline over the stream, and the bytes an event that its store takes on disk."""
     sent: defaultdict[str, list[bytes]] = defaultdict(list)
     log.fill(parts.settings, parts.settings.topics.user_tags, _payloads(stream, sent))
-    with parts.job("profiles", "jobs.profiles", parts.topic_argument(parts.settings.topics.user_tags)):
+    with parts.job("profiles", "jobs.profiles", parts.topic_argument()):
         course = follow(lambda: _committed(parts), stream.events, parts.cpu, SECONDS)
         click.echo(course.table())
         until(lambda: _same(parts, sent) or None, CALL_SECONDS, "the last tags")

@@ -77,7 +77,7 @@ def count(parts: Stack, events: int, counted: Counted) -> Course:
         def written() -> Lanes:
             return {int(partition): int(lines) for partition, lines in client.query(PROGRESS).result_rows}
 
-        with parts.job("aggregates", "jobs.aggregates", parts.topic_argument(parts.settings.topics.user_tags)):
+        with parts.job("aggregates", "jobs.aggregates", parts.topic_argument()):
             course = follow(written, events, parts.cpu, SECONDS)
     click.echo(f"{course.rate:,.0f} events/s, {course.cpu_us:.2f} us an event\n{course.table()}")
     counted.check(parts.settings)
