@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 
 from alerts.config import Config
-from contracts.alert_matchers import matchable
-from contracts.alerts import SEVERITIES, Alert
+from contracts.alerts import SEVERITIES, Alert, matchable
 from stores.alert_incidents import Acknowledgement, Incident, Routed
 from stores.alert_silences import Silence
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, PlainValidator, SecretStr
 
-from contracts.alert_matchers import Matcher, parse
+from contracts.matchers import Matcher, parse
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 _UNITS: Final = (86_400_000, 3_600_000, 60_000, 1000, 1)

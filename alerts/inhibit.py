@@ -2,7 +2,7 @@
 
 from alerts.case import Case, Look
 from alerts.config import Inhibition
-from contracts.alert_matchers import all_hold
+from contracts.matchers import all_hold
 
 
 def mute(cases: list[Case], look: Look) -> None:

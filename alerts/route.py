@@ -4,7 +4,7 @@ import json
 
 from alerts.case import Case, Look
 from alerts.config import Route
-from contracts.alert_matchers import all_hold
+from contracts.matchers import all_hold
 from stores.alert_incidents import Routed
 
 EACH_BY_ITSELF = "..."

@@ -1,7 +1,7 @@
 """Silences: nothing new is told of what fulfils all matchers of one."""
 
 from alerts.case import Case, Look
-from contracts.alert_matchers import all_hold
+from contracts.matchers import all_hold
 
 
 def mute(cases: list[Case], look: Look) -> None:

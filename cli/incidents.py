@@ -68,7 +68,7 @@ def silence(matchers: tuple[str, ...], length: str, by: str | None, comment: str
     import uuid
 
     from alerts.fields import milliseconds
-    from contracts.alert_matchers import parse
+    from contracts.matchers import parse
     from stores import alert_silences
     from stores.alert_silences import Silence
 

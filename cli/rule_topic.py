@@ -8,9 +8,9 @@ import click
 import msgspec
 from confluent_kafka import KafkaException
 
-from contracts.matchers import Selector
 from contracts.rule_sets import Change, parse, to_records
 from contracts.rules import Common, selectors
+from contracts.selectors import Selector
 from contracts.settings import Settings
 from infra import topic_records
 

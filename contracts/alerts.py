@@ -65,6 +65,11 @@ def alert_id(rule: str, labels: Mapping[str, str], starts_at: int) -> str:
     return _digest([rule, sorted(labels.items()), starts_at])
 
 
+def matchable(alert: Alert) -> dict[str, str]:
+    """The alert's labels and what else can be matched: `rule` (also as `alertname`), `kind` and `severity`."""
+    return {**alert.labels, "alertname": alert.rule, "rule": alert.rule, "kind": alert.kind, "severity": alert.severity}
+
+
 def encode(alert: Alert) -> bytes:
     """The value of a record."""
     return _encoder.encode(alert)

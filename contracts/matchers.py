@@ -1,85 +1,82 @@
 """Matchers of labels, as Prometheus and Alertmanager write them: `country=PL`, `brand!=Nike`, `code=~"-1.*"`.
 
-A label that a series does not have is one with an empty value. An expression must match the whole value.
+Rules choose series by them; silences, routes and inhibitions choose alerts. Pure.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Annotated, Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 Labels = Mapping[str, str]
 
-METRIC_LABEL: Final = "__name__"  # by which a matcher means the metric, as in Prometheus
+_TEXT: Final = re.compile(r'\s*([^\s=!~"]+)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^"]*?))\s*', re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
-_SPELLING: Final = re.compile(r'\s*([^\s=!~"]+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^"]*?))\s*', re.DOTALL)
 
+class Matcher(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One condition on one label; a label that is not there is as an empty one.
 
-class Matcher(NamedTuple):
-    """One condition on one label; `operator` is `=`, `!=`, `=~` or `!~`."""
+    A regular expression must match the whole value. In JSON the fields are those of Alertmanager: name, value, isRegex,
+    isEqual. ValueError when the expression is none.
+    """
 
-    label: str
-    operator: str
-    value: str
+    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    value: Annotated[str, Meta(max_length=1024)]
+    is_regex: bool = False
+    is_equal: bool = True
 
-    def test(self) -> Callable[[str], bool]:
-        """Whether a value of the label meets the condition."""
-        if self.operator in ("=", "!="):
-            wanted = self.operator == "="
-            return lambda value: (value == self.value) is wanted
-        found = re.compile(self.value).fullmatch
-        wanted = self.operator == "=~"
-        return lambda value: (found(value) is not None) is wanted
+    def __post_init__(self) -> None:
+        if self.is_regex:
+            _compiled(self.value)
+
+    def holds(self, labels: Labels) -> bool:
+        """Whether the labels fulfil it."""
+        value = labels.get(self.name, "")
+        hit = _compiled(self.value).fullmatch(value) is not None if self.is_regex else value == self.value
+        return hit == self.is_equal
+
+    def __str__(self) -> str:
+        operator = ("=~" if self.is_equal else "!~") if self.is_regex else ("=" if self.is_equal else "!=")
+        value = self.value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{self.name}{operator}"{value}"'
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Matcher:
-    """The matcher that the text spells; ValueError says what is wrong with it."""
-    spelled = _SPELLING.fullmatch(text)
-    if spelled is None:
-        raise ValueError(f'{text!r} is no matcher; one looks like country=PL, brand!=Nike, code=~"-1.*" or host!~x.+')
-    label, operator, quoted, plain = spelled.groups()
-    matcher = Matcher(label, operator, plain if quoted is None else quoted)
+    """Of `severity="critical"`, `build!=5.0`, `rule=~"errors|lag"`, `shop!~"test.*"`; ValueError for what is none."""
+    found = _TEXT.fullmatch(text)
+    if found is None:
+        raise ValueError(f'not a matcher such as severity="critical" or rule=~"errors|lag": {text[:80]!r}')
+    name, operator, quoted, plain = found.groups()
+    value = plain if quoted is None else _ESCAPED.sub(r"\1", quoted)
+    return Matcher(name, value, is_regex=operator.endswith("~"), is_equal=operator.startswith("="))
+
+
+def all_hold(matchers: Iterable[Matcher], labels: Labels) -> bool:
+    """Whether the labels fulfil every one; true of none."""
+    return all(matcher.holds(labels) for matcher in matchers)
+
+
+def encode(matchers: Iterable[Matcher]) -> str:
+    """As JSON."""
+    return msgspec.json.encode(list(matchers)).decode()
+
+
+def decode(text: str | bytes) -> list[Matcher]:
+    """Of JSON; msgspec.DecodeError says what is wrong."""
+    return _decoder.decode(text)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        matcher.test()
+        return re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{text!r} holds no regular expression: {error}") from None
-    return matcher
+        raise ValueError(f"not a regular expression: {pattern[:80]!r}: {error}") from None
 
 
-def compile_all(texts: tuple[str, ...]) -> Callable[[Labels], bool]:
-    """Whether labels meet all of the matchers."""
-    tests = [(matcher.label, matcher.test()) for matcher in map(parse, texts)]
-    return lambda labels: all(test(labels.get(label, "")) for label, test in tests)
-
-
-class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An unknown field is an error."""
-
-
-class Selector(Strict, frozen=True, kw_only=True):
-    """Series by metric (empty: any), matchers of labels, and the names of all of their labels (None: any)."""
-
-    metric: str = ""
-    match: tuple[str, ...] = ()
-    label_names: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not self.metric and not self.match:
-            raise ValueError("a selector without metric and match would select everything: give one of them")
-        for text in self.match:
-            parse(text)
-
-    def compile(self) -> Callable[[str, Labels], bool]:
-        """Whether a series of this metric and these labels is selected."""
-        meets = compile_all(self.match)
-        names = None if self.label_names is None else set(self.label_names)
-
-        def selects(metric: str, labels: Labels) -> bool:
-            if self.metric not in ("", metric) or names not in (None, set(labels)):
-                return False
-            return meets({METRIC_LABEL: metric, **labels})
-
-        return selects
+_decoder: Final = msgspec.json.Decoder(list[Matcher])

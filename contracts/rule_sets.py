@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import yaml
 
-from contracts.matchers import Selector
 from contracts.rules import Rule
+from contracts.selectors import Selector
 
 MONITOR_KEY: Final = "monitor"
 RULE_PREFIX: Final = "rule/"

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from contracts.matchers import Strict
 from contracts.rule_sets import RulesError, read_yaml
 from contracts.rules import Duration
+from contracts.selectors import Strict
 from contracts.times import parse_instant
 
 START = "2022-03-01T00:00:00Z"

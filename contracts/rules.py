@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.alerts import Kind, Severity
-from contracts.matchers import Selector, Strict
+from contracts.selectors import Selector, Strict
 from contracts.series import USER_TAG_METRICS
 from contracts.times import MINUTE_MS
 

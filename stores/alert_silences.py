@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from contracts import alert_matchers as matchers
-from contracts.alert_matchers import Matcher
+from contracts import matchers
+from contracts.matchers import Matcher
 from stores.alert_tables import SHIFTS, SILENCES
 from stores.alerts import touch
 

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from api.bodies import answer, instant, read
 from api.problems import invalid, unknown
 from api.services import Services, wall_clock
-from contracts.alert_matchers import Matcher
+from contracts.matchers import Matcher
 from contracts.times import EPOCH, MILLISECOND
 from stores import alert_silences
 from stores.alert_silences import Silence

@@ -10,8 +10,8 @@ from alerts import stages
 from alerts.config import Config, parse
 from alerts.message import Message
 from alerts.record import record
-from contracts.alert_matchers import parse as matcher
 from contracts.alerts import Alert, Severity, alert_id
+from contracts.matchers import parse as matcher
 from stores import alert_incidents, alert_outbox, alert_silences
 from stores.alert_incidents import Acknowledgement, Change
 from stores.alert_silences import Silence

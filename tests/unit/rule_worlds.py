@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from analysis.rules.samples import POINTS, Message, Sample
 from contracts.alerts import Alert
-from contracts.matchers import Selector
 from contracts.rules import MeanThreshold, Threshold
+from contracts.selectors import Selector
 from contracts.series import Bin, Progress
 from contracts.times import MINUTE_MS
 

@@ -18,8 +18,8 @@ from analysis.rules.samples import Message, Sample
 from analysis.rules.selection import Share
 from analysis.rules.state import State, load
 from contracts.alerts import Alert
-from contracts.matchers import Selector
 from contracts.rules import Absent, Anomaly, BurnRate, Common, MeanThreshold, Pattern, Ratio, Threshold, Window
+from contracts.selectors import Selector
 from contracts.series import Bin
 from contracts.times import MINUTE_MS
 from tests.unit.rule_worlds import (

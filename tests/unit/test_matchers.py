@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.alert_matchers import Matcher, all_hold, decode, encode, matchable, parse
+from contracts.alerts import matchable
+from contracts.matchers import Matcher, all_hold, decode, encode, parse
 from tests.unit.alerting import firing
 
 MATCHERS = st.builds(
