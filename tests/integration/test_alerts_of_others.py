@@ -102,7 +102,8 @@ def test_prometheus_sends_its_alerts_here(
     (port,) = free_ports(1)
     options = [f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
     with (tmp_path / "prometheus.log").open("wb") as log:
-        command = [program, *options, f"--web.listen-address=127.0.0.1:{port}"]
+        # It finds out where to send some seconds after it has begun to judge, and says all again only so often.
+        command = [program, *options, f"--web.listen-address=127.0.0.1:{port}", "--rules.alert.resend-delay=1s"]
         process = subprocess.Popen(command, stderr=log)  # noqa: S603  # Debian's own program
     try:
         service.until(lambda: len(webhook_messages(receiver)) == 2)
