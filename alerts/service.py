@@ -80,6 +80,7 @@ class Service:
         try:
             self._lead()
             if self._token is None:
+                self._routes.current()  # what is wrong with them is to be known before they are needed
                 self._rest()
             else:
                 self._work(self._token)
