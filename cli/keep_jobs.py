@@ -1,6 +1,8 @@
 """Keeps our jobs on the embedded Flink: submitted when they do not run, from the newest restore point."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from cli.job_reading import require_log, rewind
@@ -34,11 +36,16 @@ class KeepJobs:
 
     def __call__(self) -> None:
         """Returns when all jobs run; JobDown, or an error of Flink, Kafka or ClickHouse, when one does not yet."""
-        running = [
-            (job, self._running(job)) for job in wanted(self._settings)
-        ]  # one starts while the next is submitted
+        running: list[tuple[JobKind, str]] = []
+        failures: list[Exception] = []
+        for job in wanted(self._settings):  # one starts while the next is submitted
+            with _noted(failures):
+                running.append((job, self._running(job)))
         for job, job_id in running:
-            self._require_running(job, job_id)
+            with _noted(failures):
+                self._require_running(job, job_id)
+        if failures:
+            raise failures[0]
 
     def _running(self, job: JobKind) -> str:
         """The job's id; submits it if need be."""
@@ -109,3 +116,12 @@ class KeepJobs:
             return self._cluster.problem(running) or "no reason given yet"
         except FlinkError as error:
             return str(error)
+
+
+@contextmanager
+def _noted(failures: list[Exception]) -> Iterator[None]:
+    """One job's failure keeps no other from being kept running; it is raised after that."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # whatever it is
+        failures.append(error)
