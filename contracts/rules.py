@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from contracts.alerts import Kind, Severity
+from contracts.names import PATTERN_METRIC
 from contracts.selectors import Selector, Strict
 from contracts.series import USER_TAG_METRICS
 from contracts.times import MINUTE_MS
 
-PATTERN_METRIC: Final = "pattern_matches"  # what patterns found; the label `pattern` says which
 SHORTEST_BIN_MS: Final = 10_000  # of the bins on topic `series`
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

@@ -195,7 +195,7 @@ class Jobs(Section):
     series_lateness_minutes: int = 60
     points_lateness_minutes: int = Field(default=10, ge=0)
     second_metrics: list[str] = ["errors"]  # these also have bins of a second,
-    ten_second_metrics: list[str] = []  # and these of ten, which are published too: rules watch them closely
+    ten_second_metrics: list[str] = ["errors"]  # and these of ten, which are published too: rules watch them closely
 
 
 class Alerts(Section):
