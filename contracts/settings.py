@@ -193,6 +193,7 @@ class Jobs(Section):
     watermark_delay_seconds: int = 5
     idle_seconds: int = 2
     series_lateness_minutes: int = 60
+    patterns_parallelism: int = Field(default=1, ge=1)
     points_lateness_minutes: int = Field(default=10, ge=0)
     second_metrics: list[str] = ["errors"]  # these also have bins of a second,
     ten_second_metrics: list[str] = ["errors"]  # and these of ten, which are published too: rules watch them closely

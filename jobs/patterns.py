@@ -23,6 +23,7 @@ def build(env: StreamExecutionEnvironment, settings: Settings, *sources: Source)
     strange = [pattern for pattern in pattern_files.read_all() if pattern.over not in VIEWS]
     if strange:
         raise BadPattern(f"pattern {strange[0].name}: there is no view {strange[0].over}, only {', '.join(VIEWS)}")
+    env.set_parallelism(settings.jobs.patterns_parallelism)
     for (name, (_, view)), source in zip(VIEWS.items(), sources, strict=True):
         patterns = [pattern for pattern in pattern_files.read_all() if pattern.over == name]
         if patterns:
