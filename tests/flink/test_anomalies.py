@@ -68,8 +68,8 @@ def own(settings: Settings, broker: RealPart) -> Settings:
 
 @pytest.fixture(scope="module")
 def metric(environments: Environments, own: Settings, clickhouse: RealPart) -> str:
-    """The name of a metric whose bins were scored twice."""
-    name = f"test-{uuid4().hex}"
+    """The name of a metric whose bins were scored twice: of counts, so that a quiet minute is zero."""
+    name = "user_tags_buys"
     send(own, records(name))
     for run in (1, 2):
         send(own, [series.encode([progress(MINUTES + run)])])
@@ -149,8 +149,8 @@ def test_ordinary_minutes_are_no_anomalies(own: Settings, metric: str) -> None:
 def test_of_too_many_rows_the_oldest_are_dropped(
     environments: Environments, own: Settings, clickhouse: RealPart
 ) -> None:
-    name = f"test-{uuid4().hex}"
-    topics = own.topics.model_copy(update={"series": Topic(name=f"closed-{name}", partitions=1)})
+    name = "user_tags_revenue"  # which no other test here sends
+    topics = own.topics.model_copy(update={"series": Topic(name=f"closed-{uuid4().hex}", partitions=1)})
     detection = own.detection.model_copy(update={"unwritten_bytes": 50_000})
     own = own.model_copy(update={"topics": topics, "detection": detection})
     send(own, records(name))
