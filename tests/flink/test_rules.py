@@ -57,6 +57,9 @@ def running(environments: Environments, settings: Settings, savepoint: str = "")
     if savepoint:
         options = Configuration()
         options.set_string("execution.state-recovery.path", savepoint)
+        # Tables of a second job built in one JVM are numbered otherwise: their sources and sinks begin anew. What the
+        # operators know is restored, and is what this is about. Each submission of the platform has a JVM of its own.
+        options.set_string("execution.state-recovery.ignore-unclaimed-state", "true")
         env.configure(options)
     topic_id = UUID(kafka_topics.ensure(settings, START_SECONDS)[topic.name])
     anomalies.build(env, settings, Source(topic, topic_id, {}))
