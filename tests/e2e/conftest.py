@@ -2,12 +2,17 @@
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # PyFlink uses, at import, much that is deprecated; `tidewatch rebuild` imports it
+    from pyflink.table import StreamTableEnvironment  # noqa: F401
 
 from cli import supervision
 from contracts.settings import Settings, load
