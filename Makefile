@@ -4,6 +4,7 @@
 
 SETUP := infra/setup/setup.sh
 PYTHON := .venv/bin/python
+ALL_TESTS := -n 2 --dist loadgroup --no-loadscope-reorder
 UV := uv
 PEERS := bytewax pathway quixstreams
 
@@ -20,7 +21,7 @@ demo: ## the whole platform under seeded traffic, every answer checked; Ctrl-C o
 
 test: ## all tests, on real parts (ARGS="tests/unit -k times" for some)
 	@$(SETUP) dev
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 chaos: ## parts are killed and stopped under traffic, then everything is compared (SEED=7; ARGS="--kills 8 --stops 0")
 	@$(SETUP) dev

@@ -6,7 +6,7 @@ EXAMPLES = """
 \b
 Examples:
   tidewatch rebuild aggregates      count all listed blocks of the log anew
-  tidewatch rebuild profiles        put all archived events into the profile store
+  tidewatch rebuild profiles        put all events into the profile store
   tidewatch rebuild archive         archive again what the log still holds, and say since when that is
   tidewatch rebuild archive aggregates profiles
 
@@ -60,19 +60,14 @@ def _aggregates(wait: float) -> None:
 
 
 def _profiles() -> None:
-    from rich.progress import Progress
-
+    from cli.rebuilding import refill_profiles
     from contracts.settings import load
-    from stores import archive, clickhouse
+    from stores import clickhouse
     from stores.profiles import open_store
 
     settings = load()
     store = open_store(settings, writable=True)
-    with clickhouse.connect(settings, timeout=600) as client, Progress() as progress:
-        partitions = archive.archived_partitions(client)
-        task = progress.add_task("merging events", total=sum(partition.rows for partition in partitions))
-        for partition in partitions:
-            for rows in archive.rebuild_profiles(client, store, partition):
-                progress.advance(task, rows)
+    with clickhouse.connect(settings, timeout=600) as client:
+        merged = refill_profiles(settings, client, store)
     store.close()
-    click.echo(f"{sum(partition.rows for partition in partitions)} archived events are in the profiles")
+    click.echo(str(merged))

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Message
-from rich.progress import track
+from rich.progress import Progress, track
 
+from analysis.profile_updates import updates_of
 from contracts.codec import Record, decode
 from contracts.names import INGESTED_HEADER, USER_TAGS_TABLE
 from contracts.settings import Settings
@@ -16,6 +17,7 @@ from infra import log_records, log_start, topics
 from jobs.archive import archive_rows
 from jobs.buffer import clamp, ingestion_time
 from stores import archive
+from stores.profiles import ProfileStore
 
 ARCHIVE_SECONDS: Final = 5.0  # at most, until what is counted is archived too
 RETRY_SECONDS: Final = 1.0
@@ -67,6 +69,41 @@ def refill_archive(settings: Settings, client: Client) -> list[Refilled]:
         _refill(settings, client, topic_id, partition, begin, end)
         for partition, (begin, end) in log_start.bounds(settings, topic).items()
     ]
+
+
+class Merged(NamedTuple):
+    """Events that were put into the profile store: from the archive, and from the end of the log."""
+
+    archived: int
+    logged: int
+
+    def __str__(self) -> str:
+        return f"{self.archived} archived events and {self.logged} that are in the log alone are in the profiles"
+
+
+def refill_profiles(settings: Settings, client: Client, store: ProfileStore) -> Merged:
+    """Puts all events into the store, those too that came in before it was opened and are not archived yet: the job may
+    have written them into a store that is gone. LogError or TopicError when the log cannot be read.
+    """
+    topic = settings.topics.user_tags.name
+    topic_id = UUID(topics.topic_ids(settings)[topic])
+    bounds = log_start.bounds(settings, topic)
+    archived_to = archive.archived_to(client, topic_id)
+    partitions = archive.archived_partitions(client)
+    archived = 0
+    with Progress() as progress:
+        task = progress.add_task("merging events", total=sum(partition.rows for partition in partitions))
+        for partition in partitions:
+            for rows in archive.rebuild_profiles(client, store, partition):
+                progress.advance(task, rows)
+                archived += rows
+    logged = 0
+    for number, (begin, end) in bounds.items():
+        for messages in log_records.read(settings, topic, number, max(begin, archived_to.get(number, -1) + 1), end):
+            events = decode([_record(message) for message in messages]).events
+            store.update(updates_of(events, topic_id, number))
+            logged += events.num_rows
+    return Merged(archived, logged)
 
 
 def _refill(settings: Settings, client: Client, topic_id: UUID, partition: int, begin: int, end: int) -> Refilled:

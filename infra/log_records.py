@@ -21,7 +21,7 @@ def read(settings: Settings, topic: str, partition: int, begin: int, end: int) -
         consumer.assign([TopicPartition(topic, partition, begin)])
         position = begin
         while position < end:
-            messages = consumer.consume(RECORDS_AT_ONCE, PATIENCE_SECONDS)
+            messages = consumer.consume(min(RECORDS_AT_ONCE, end - position), PATIENCE_SECONDS)
             good = [message for message in messages if message.error() is None]
             if not good:
                 raise LogError(f"no record of {topic}/{partition} from offset {position} on: {_why(messages)}")

@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec  # where it comes from, as below
 from confluent_kafka.cimpl import NewTopic  # where it comes from: the package does not list it as its own
 
 from contracts.settings import Settings, Topic
@@ -14,7 +15,11 @@ from contracts.settings import Settings, Topic
 KEPT_MS: Final = 30 * 24 * 3_600_000  # of dead letters and alerts: their timestamps are the clock's
 CALL_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.2
-NOT_YET: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
+NOT_YET: Final = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+)
 
 Answer = TypeVar("Answer")
 
@@ -24,7 +29,8 @@ class TopicError(Exception):
 
 
 def ensure(settings: Settings, timeout: float) -> dict[str, str]:
-    """Creates those of the settings' topics that are missing; returns {name: id as UUID text} of all.
+    """Creates those of the settings' topics that are missing; returns {name: id as UUID text} of all, once every
+    partition can be read.
 
     An existing topic is left as it is. TopicError when it has another number of partitions than the settings say (keys
     map to partitions), or when the broker has not done it all within `timeout` seconds.
@@ -41,6 +47,7 @@ def ensure(settings: Settings, timeout: float) -> dict[str, str]:
                 f"topic {topic.name} has {partitions} partitions and the settings say {topic.partitions}: "
                 "set its `partitions` to what it has, or its `name` to that of a new topic"
             )
+    _until(deadline, settings, lambda: _ask_ends(admin, wanted))
     return {name: _uuid(description.topic_id) for name, description in found.items()}
 
 
@@ -72,6 +79,14 @@ def _create(admin: AdminClient, settings: Settings, topics: list[Topic]) -> None
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+
+
+def _ask_ends(admin: AdminClient, topics: list[Topic]) -> None:
+    """KafkaException while a partition has no leader that answers: a new one is described before it has."""
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the package leaves it out
+    places = [TopicPartition(topic.name, partition) for topic in topics for partition in range(topic.partitions)]
+    for end in admin.list_offsets(dict.fromkeys(places, latest), request_timeout=CALL_SECONDS).values():
+        end.result()
 
 
 def _new(settings: Settings, topic: Topic) -> NewTopic:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import sql
-from contracts.names import DATA_PIPELINES, POINT_PIPELINES
+from contracts.names import (
+    BLOCKS_TABLE,
+    DATA_PIPELINES,
+    POINT_BLOCKS_TABLE,
+    POINT_PIPELINES,
+    POINTS_TABLE,
+    USER_TAGS_TABLE,
+)
 from contracts.settings import Settings, Topic
 from stores import clickhouse
 
@@ -23,28 +30,25 @@ class StartError(Exception):
 
 
 class _Stream(NamedTuple):
-    """What is read of one topic: by these pipelines, into tables that keep it for so many days."""
+    """What is read of one topic: by these pipelines, into a table of blocks and one that keeps it for so many days."""
 
     topic: Topic
     pipelines: tuple[str, ...]
-    statement: str
+    blocks: str
+    archive: str
     days: int
 
 
 def block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     """Those of the user tags; see `_starts`."""
-    stream = _Stream(
-        settings.topics.user_tags, DATA_PIPELINES, "queries/block_starts", settings.clickhouse.archive_days
-    )
-    return _starts(settings, stream, topic_id)
+    topic, days = settings.topics.user_tags, settings.clickhouse.archive_days
+    return _starts(settings, _Stream(topic, DATA_PIPELINES, BLOCKS_TABLE, USER_TAGS_TABLE, days), topic_id)
 
 
 def point_block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     """Those of the points; see `_starts`."""
-    stream = _Stream(
-        settings.topics.points, POINT_PIPELINES, "queries/point_block_starts", settings.clickhouse.points_days
-    )
-    return _starts(settings, stream, topic_id)
+    topic, days = settings.topics.points, settings.clickhouse.points_days
+    return _starts(settings, _Stream(topic, POINT_PIPELINES, POINT_BLOCKS_TABLE, POINTS_TABLE, days), topic_id)
 
 
 def _starts(settings: Settings, stream: _Stream, topic_id: UUID) -> dict[int, int]:
@@ -57,13 +61,15 @@ def _starts(settings: Settings, stream: _Stream, topic_id: UUID) -> dict[int, in
     """
     committed = _committed(settings, stream)
     parameters = {
+        "blocks": stream.blocks,
+        "archive": stream.archive,
         "topic_id": str(topic_id),
         "days": stream.days,
         "places": list(committed),
         "committed": list(committed.values()),
     }
     with clickhouse.connect(settings) as client:
-        rows = client.query(sql.read(stream.statement), parameters).result_rows
+        rows = client.query(sql.read("queries/block_starts"), parameters).result_rows
     if not rows:
         return {}
     listed = {int(partition): (int(block), int(last)) for partition, block, last in rows}

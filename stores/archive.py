@@ -65,6 +65,12 @@ def ahead(client: Client) -> bool:
     return any(listed > archived for _, _, archived, listed in client.query(sql.read("queries/progress")).result_rows)
 
 
+def archived_to(client: Client, topic_id: UUID) -> dict[int, int]:
+    """By partition of the topic, the last offset of which the archive holds events; it is filled in their order."""
+    rows = client.query(sql.read("queries/progress")).result_rows
+    return {partition: archived for topic, partition, archived, _ in rows if topic == topic_id}
+
+
 def behind(client: Client) -> dict[tuple[UUID, int], tuple[int, int]]:
     """By (topic id, partition): the last offset in the archive and the last one listed, where the latter is behind.
 

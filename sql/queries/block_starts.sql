@@ -1,3 +1,4 @@
+-- {blocks:Identifier} {archive:Identifier}: the tables that list blocks and keep what came in them
 -- {topic_id:UUID} {days:UInt32}: how long the archive is kept
 -- {places:Array(UInt16)} {committed:Array(Int64)}: partitions, and up to where in each the jobs had committed what they
 -- read, as far as known
@@ -30,11 +31,11 @@ FROM
                 min(block) OVER all)) AS archived_to,
             lagInFrame(block, 1, block) OVER before AS former,
             lagInFrame(last_offset, 1, last_offset) OVER before AS former_last
-        FROM (SELECT partition, block, last_offset, ingested FROM blocks FINAL WHERE topic_id = {topic_id:UUID}) AS listed
+        FROM (SELECT partition, block, last_offset, ingested FROM {blocks:Identifier} FINAL WHERE topic_id = {topic_id:UUID}) AS listed
         LEFT JOIN
         (
             SELECT partition, max(offset) AS archived
-            FROM user_tags
+            FROM {archive:Identifier}
             WHERE topic_id = {topic_id:UUID}
             GROUP BY partition
         ) AS archive USING (partition)

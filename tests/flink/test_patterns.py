@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
@@ -18,13 +19,16 @@ from contracts.series import Bin, Progress
 from contracts.settings import Settings, Topic
 from contracts.tags import UserTag, event_time
 from contracts.times import MINUTE_MS
+from infra import topics as kafka_topics
 from jobs import patterns
 from jobs.flink import Pipeline
 from jobs.pattern_views import VIEWS
 from sql import pattern_files
 from testbed.generator import START_MS, Traffic
+from tests.conftest import START_SECONDS, RealPart
 from tests.flink.conftest import Environments
 from tests.flink.streams import Collection
+from tests.flink.test_operators import read
 
 SEED = 5
 TOPIC = Topic(name="collected", partitions=1)
@@ -136,3 +140,19 @@ def test_a_price_that_jumps_and_sells(environments: Environments, settings: Sett
 def test_a_match_is_a_point_that_the_platform_takes(environments: Environments, settings: Settings) -> None:
     (point,) = found(environments(), settings, "fast_buyer", stream(buys("p", ['"\\é'] * 10, [1] * 10, step_ms=1)))
     assert json.loads(point.series.json)["labels"]["cookie"] == '"\\é'
+
+
+def test_the_whole_job_writes_what_it_found_to_the_topic_of_points(
+    environments: Environments, settings: Settings, broker: RealPart
+) -> None:
+    points = Topic(name=f"found-{uuid4().hex}", partitions=1)
+    own = settings.model_copy(update={"topics": settings.topics.model_copy(update={"points": points})})
+    kafka_topics.ensure(own, START_SECONDS)
+    tags = stream(buys("p", ["robot"] * 10, [3] * 10, step_ms=900))
+    minutes = shop([1000] * 30, [100] * 15 + [0] * 6 + [100] * 9, [0] * 30)
+    env = environments()
+    patterns.build(env, own, *(Collection(TOPIC, uuid4(), {}, env, records) for records in (tags, minutes)))
+    env.execute("patterns")
+    found = [decode_point(value, START_MS) for value in read(own, points)]
+    wanted = [{"pattern": "checkout_broken"}, {"pattern": "fast_buyer", "cookie": "robot"}]
+    assert sorted(labels(found), key=itemgetter("pattern")) == wanted

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +21,7 @@ from contracts.settings import Settings
 from infra import topics
 from stores.alerts import AlertStore
 from tests.conftest import CHECKOUT, START_SECONDS, free_ports
+from tests.fetch import fetch
 from tests.unit.http_receiver import HttpReceiver
 
 DEADLINE = 60.0
@@ -61,14 +60,7 @@ class AlertService:
         self.until(lambda: self.get("/readyz")[0] == 200)
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
+        return fetch(self.port, path)
 
     def leads(self) -> bool:
         status, body = self.get("/readyz")

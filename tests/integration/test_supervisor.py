@@ -7,8 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from infra.embedded import instance
 from infra.embedded.part import PartError
 from infra.embedded.ports import describe, is_taken
 from tests.conftest import CHECKOUT, free_ports
+from tests.fetch import fetch
 
 # Two parts: `kafka` with a child process of its own, as Flink has, and `api`, which needs the step `topics`.
 PROGRAM = """
@@ -70,14 +69,7 @@ class Stack:
         )
 
     def get(self, path: str) -> tuple[int, Any]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError as error:
-            return 0, str(error)
+        return fetch(self.port, path)
 
     def state(self) -> dict[str, Any]:
         status, body = self.get("/status")

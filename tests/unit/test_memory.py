@@ -30,7 +30,8 @@ def test_the_distance_is_that_to_the_nearest_value_within_a_cell(seen: list[floa
 @given(values)
 def test_what_was_seen_is_at_no_distance(seen: list[float]) -> None:
     row, bits = remember(seen, [0] * len(seen))
-    assert all(memory.distance(row, bits, value) <= 0.5 * row[memory.WIDTH] for value in seen)
+    rounding = 1e-9 * max(map(abs, seen))  # a value on the border of two cells
+    assert all(memory.distance(row, bits, value) <= 0.5 * row[memory.WIDTH] + rounding for value in seen)
 
 
 def test_what_was_not_seen_for_long_is_new_again() -> None:
