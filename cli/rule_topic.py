@@ -45,7 +45,7 @@ def write(settings: Settings, records: Mapping[str, bytes | None]) -> None:
 def ship(settings: Settings) -> None:
     """Puts the shipped rules in force where none ever were; KafkaException when the broker does not take them."""
     topic = settings.topics.rules
-    if not topic_records.was_written(settings, topic):
+    if topic_records.written(settings, topic) == 0:
         rules = parse(SHIPPED.read_text(), str(SHIPPED))
         topic_records.write(settings, topic, to_records(rules))
 

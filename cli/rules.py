@@ -128,10 +128,7 @@ def _read(file: Path) -> "RuleSet":
 def _patterns() -> list[str]:
     import sql
 
-    try:
-        return [name.removeprefix("patterns/") for name in sql.names("patterns")]
-    except FileNotFoundError:  # git keeps no empty folder
-        return []
+    return [name.removeprefix("patterns/") for name in sql.names("patterns")]
 
 
 def _time(option: str, text: str) -> int:

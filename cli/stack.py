@@ -13,6 +13,7 @@ from infra.embedded.api import Api
 from infra.embedded.clickhouse import ClickHouse
 from infra.embedded.flink import JobManager, TaskManager, clear_temporary
 from infra.embedded.kafka import Kafka
+from infra.embedded.own_health import OwnHealth
 from infra.embedded.part import Part
 from infra.embedded.steps import Step
 from infra.embedded.supervisor import Supervisor
@@ -24,6 +25,7 @@ TOPICS_SECONDS: Final = 10.0
 TOPICS_EVERY: Final = 30.0  # creates them anew when somebody deleted them
 LOG_EVERY: Final = 10.0
 ROLLUPS_EVERY: Final = 300.0
+HEALTH_EVERY: Final = 10.0
 JOBS_EVERY: Final = 3.0  # how soon a lost JobManager's jobs are missed
 STOP_ORDER: Final = (
     (Api.name, Alerts.name),  # nothing new comes in, and what stops now is no reason to call anybody
@@ -69,6 +71,7 @@ def _steps(settings: Settings) -> list[Step]:
         Step("migrations", lambda: migrations.apply(settings), (ClickHouse.name,)),
         Step("rollups", lambda: rollups.roll_up(settings), (ClickHouse.name, "migrations"), ROLLUPS_EVERY),
         Step("profiles", _profiles(settings)),
+        Step("health", OwnHealth(settings), every=HEALTH_EVERY),
         Step("log", KeepLog(settings), (JobManager.name, "topics", "migrations"), LOG_EVERY),
         Step("jobs", jobs, (JobManager.name, "topics", "migrations", "profiles"), JOBS_EVERY),
     ]

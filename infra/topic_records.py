@@ -50,11 +50,11 @@ def follow(settings: Settings, topic: Topic, *, beginning: bool) -> Iterator[Mes
                 raise KafkaException(error)
 
 
-def was_written(settings: Settings, topic: Topic) -> bool:
-    """Whether the topic ever held a record; KafkaException when the broker does not tell."""
+def written(settings: Settings, topic: Topic) -> int:
+    """How many records the topic ever held, marks of transactions included; KafkaException when it is away."""
     with closing(_consumer(settings, topic, OFFSET_END)) as consumer:
         places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        return any(consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)[1] > 0 for place in places)
+        return sum(consumer.get_watermark_offsets(place, timeout=CALL_SECONDS)[1] for place in places)
 
 
 def write(settings: Settings, topic: Topic, records: Mapping[str, bytes | None]) -> None:

@@ -10,7 +10,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from analysis.rules import blind, wide
 from analysis.rules.blind import BlindState
 from analysis.rules.engine import Engine
-from analysis.rules.samples import USER_TAGS, Message, load
+from analysis.rules.samples import POINTS, USER_TAGS, Message, load
 from analysis.rules.selection import Share
 from contracts.alerts import Alert, encode
 from contracts.rules import BLIND, Blind
@@ -85,7 +85,7 @@ class Groups(KeyedBroadcastProcessFunction):  # type: ignore[misc]  # PyFlink is
 
 def live_streams(topics: Topics) -> list[str]:
     """Streams that follow the clock, and so must move."""
-    live = {USER_TAGS: topics.user_tags.live}
+    live = {USER_TAGS: topics.user_tags.live, POINTS: topics.points.live}
     return [stream for stream, follows in live.items() if follows]
 
 
