@@ -9,6 +9,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 import sql
+from analysis.bin_partials import finite
 from analysis.rules.samples import POINTS, USER_TAGS, Message, Sample
 from contracts.rules import SHORTEST_BIN_MS, Anomaly, Blind, Common, Pattern
 from contracts.series import USER_TAG_METRICS, Bin, Progress
@@ -33,22 +34,25 @@ def scored(rules: Mapping[str, Common]) -> Rules:
 
 
 def read_bins(settings: Settings, begin: int, end: int) -> Iterator[list[Message]]:
-    """The user-tag series by the archive: a list a minute of [begin, end), epoch milliseconds, closed when it ended."""
-    return _read(settings, "queries/replayed_user_tags", _user_tags, begin, end)
+    """The user-tag series by the archive, and the bins of points: a list a minute of [begin, end), epoch milliseconds,
+    closed when it ended."""
+    queries = {"queries/replayed_user_tags": _user_tags, "queries/replayed_points": _points}
+    return _read(settings, queries, begin, end)
 
 
 def read_scores(settings: Settings, begin: int, end: int) -> Iterator[list[Message]]:
     """Likewise all bins that the detector has scored, with their scores."""
-    return _read(settings, "queries/replayed_scores", _scored, begin, end)
+    return _read(settings, {"queries/replayed_scores": _scored}, begin, end)
 
 
-def _read(settings: Settings, query: str, read: Read, begin: int, end: int) -> Iterator[list[Message]]:
+def _read(settings: Settings, queries: Mapping[str, Read], begin: int, end: int) -> Iterator[list[Message]]:
     with clickhouse.connect(settings, timeout=300) as client:
         for start in range(begin // MINUTE_MS * MINUTE_MS, end, CHUNK_MS):
             until = min(start + CHUNK_MS, end)
-            rows = _rows(client, query, start, until)
+            held = [(read, _rows(client, query, start, until)) for query, read in queries.items()]
             for minute in range(start, until, MINUTE_MS):
-                samples: list[Message] = [one for row in rows.get(minute, []) for one in read(row)]
+                due = [(read, row) for read, rows in held for row in rows.get(minute, [])]
+                samples: list[Message] = [one for read, row in due for one in read(row)]
                 yield [*samples, *_progress(minute + MINUTE_MS)]
 
 
@@ -71,6 +75,15 @@ def _user_tags(row: Row) -> Iterator[Sample]:
     labels = {label: value} if label else {}
     for metric, number, count in zip(USER_TAG_METRICS, (views, buys, revenue), (views, buys, buys), strict=True):
         yield Sample(Bin(metric, labels, MINUTE_MS, minute * 1000, number, count, views + buys))
+
+
+def _points(row: Row) -> Iterator[Sample]:
+    """As `analysis.bin_partials.bins` makes them."""
+    _, start, metric, labels, kind, resolution, count, total, *others = row
+    names = ("sum", "min", "max", "sum_squares", "last")
+    values = {name: finite(value) for name, value in zip(names, (total, *others), strict=True)}
+    value = values["sum"] if kind == "counter" else finite(total / count)
+    yield Sample(Bin(metric, labels, resolution * 1000, start * 1000, value, count, count, values))
 
 
 def _scored(row: Row) -> Iterator[Sample]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from confluent_kafka import Producer
@@ -13,16 +13,14 @@ from pyflink.common.job_client import JobClient
 from pyflink.java_gateway import get_gateway
 
 from contracts import series
-from contracts.alerts import Alert, decode
-from contracts.rule_sets import parse, to_records
 from contracts.series import Bin, Message, Progress
-from contracts.settings import Settings, Topic
+from contracts.settings import Settings
 from contracts.times import MINUTE_MS
-from infra import topic_records
 from infra import topics as kafka_topics
 from jobs import anomalies
 from jobs.flink import Source
 from tests.conftest import START_SECONDS, RealPart
+from tests.flink.alert_topics import alerts, put_in_force, with_topics
 from tests.flink.conftest import Environments
 from tests.flink.polling import comes, wait_until
 
@@ -41,11 +39,7 @@ Said = tuple[str, str, str, int]
 @pytest.fixture
 def own(settings: Settings, broker: RealPart, clickhouse: RealPart) -> Settings:
     """With topics of the test's own, the bins in two partitions."""
-    names = {field: Topic(name=f"{field}-{uuid4().hex[:8]}", partitions=1) for field in ("rules", "alerts")}
-    names["series"] = Topic(name=f"series-{uuid4().hex[:8]}", partitions=2)
-    found = settings.model_copy(update={"topics": settings.topics.model_copy(update=names)})
-    kafka_topics.ensure(found, START_SECONDS)
-    return found
+    return with_topics(settings, rules=1, alerts=1, series=2)
 
 
 @contextmanager
@@ -76,11 +70,6 @@ def stop(job: JobClient, folder: Path) -> str:
     formats = get_gateway().jvm.org.apache.flink.core.execution.SavepointFormatType
     path: str = job._j_job_client.stopWithSavepoint(False, folder.as_uri(), formats.DEFAULT).get()
     return path
-
-
-def put_in_force(settings: Settings, limit: int) -> None:
-    records = to_records(parse(RULES % limit, "test"))
-    topic_records.write(settings, settings.topics.rules, records)
 
 
 class World:
@@ -120,15 +109,10 @@ class World:
         said = [status for rule, _, status, _ in self.said() if rule == told]
         return said.count("firing") == said.count("resolved") > 0
 
-    def alerts(self) -> list[Alert]:
-        """All that a reader of committed transactions finds."""
-        held = topic_records.held(self._settings, self._settings.topics.alerts)
-        return [decode(message.value() or b"") for message in held]
-
     def said(self, since: int = 0) -> list[Said]:
         """Rule, host, status and minute of each change from that minute on."""
         found = []
-        for alert in self.alerts():
+        for alert in alerts(self._settings):
             at = alert.starts_at if alert.ends_at is None else alert.ends_at
             found.append((alert.rule, alert.labels.get("host", ""), alert.status, (at - START) // MINUTE_MS))
         return sorted(one for one in found if one[3] >= since)
@@ -141,7 +125,7 @@ class World:
 
 def test_alerts_of_one_series_and_of_several_and_rules_that_change(environments: Environments, own: Settings) -> None:
     world = World(own)
-    put_in_force(own, 10)
+    put_in_force(own, RULES % 10)
     with running(environments, own):
         world.send_until("each", {"0": 12, "1": 1}, {"0": 1, "1": 1})
         first = world.send({"0": 12, "1": 1}, {"0": 9, "1": 9}, {"0": 1, "1": 1})
@@ -154,16 +138,16 @@ def test_alerts_of_one_series_and_of_several_and_rules_that_change(environments:
         world.wait_for(wanted, first)
         silent = world.send({"0": 1}, {"0": 1}, {"0": 1, "1": 1})
         world.wait_for([("silent", "1", "firing", silent), ("silent", "1", "resolved", silent + 2)], silent)
-        put_in_force(own, 4)
+        put_in_force(own, RULES % 4)
         world.send_until("each", {"0": 5, "1": 1}, {"0": 1, "1": 1})
-    assert len({alert.message_id for alert in world.alerts()}) == len(world.alerts())
+    assert len({alert.message_id for alert in alerts(own)}) == len(alerts(own))
 
 
 def test_a_job_that_goes_on_from_a_savepoint_resolves_what_it_had_fired(
     environments: Environments, own: Settings, tmp_path: Path
 ) -> None:
     world = World(own)
-    put_in_force(own, 10)
+    put_in_force(own, RULES % 10)
     with running(environments, own) as job:
         world.send_until("each", {"0": 12, "1": 1}, {"0": 1, "1": 1})
         first = world.send({"0": 12, "1": 12})
@@ -174,4 +158,4 @@ def test_a_job_that_goes_on_from_a_savepoint_resolves_what_it_had_fired(
     with running(environments, own, savepoint):
         over = [(rule, host, "resolved", first + 2) for rule, host, *_ in wanted]
         world.wait_for([*wanted, *over], first)
-    assert len({alert.id for alert in world.alerts()}) * 2 == len(world.alerts())
+    assert len({alert.id for alert in alerts(own)}) * 2 == len(alerts(own))
