@@ -36,8 +36,13 @@ class Points:
 
     def send(self, points: list[Point]) -> None:
         newest = max(point.time for point in points)
-        headers = [(INGESTED_HEADER, b"%d" % newest)]
-        self._producer.produce(self._topic, encode_points(points), partition=0, timestamp=newest, headers=headers)
+        self._producer.produce(
+            self._topic,
+            encode_points(points),
+            partition=0,
+            timestamp=newest,
+            headers={INGESTED_HEADER: str(newest)},
+        )
 
     def flush(self) -> None:
         assert self._producer.flush(START_SECONDS) == 0
