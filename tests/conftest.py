@@ -139,15 +139,16 @@ def flink(settings: Settings, jobmanager: RealPart) -> Iterator[RealPart]:
     yield from _running(TaskManager(settings))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sets the order, and what stays together when two processes share the work (`make test`).
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What stays together when two processes share the work (`make test`): the tests of a file, and all of the whole
+    stack, which share one; they wait a lot, and the others go on beside.
+    """
+    file = item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group("e2e" if file.startswith("tests/e2e/") else file))
 
-    The tests of the whole stack share one, so one process runs them all; they wait a lot, and the other tests go on
-    beside. The operators' tests come last: they run Python workers within this process, and a Flink node that a later
-    test starts would find them and use them in place of its own.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole stack comes first, as it takes longest. The operators' tests come last: they run Python workers within
+    this process, and a Flink node that a later test starts would find them and use them in place of its own.
     """
     items.sort(key=lambda item: ("tests/flink/" in item.nodeid, "tests/e2e/" not in item.nodeid))
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("e2e" if file.startswith("tests/e2e/") else file))
