@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from contracts.settings import CONFIG_VARIABLE, Settings, load
 from infra import topics as kafka_topics
@@ -139,12 +140,18 @@ def flink(settings: Settings, jobmanager: RealPart) -> Iterator[RealPart]:
     yield from _running(TaskManager(settings))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
     """What stays together when two processes share the work (`make test`): the tests of a file, and all of the whole
-    stack, which share one; they wait a lot, and the others go on beside.
-    """
-    file = item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group("e2e" if file.startswith("tests/e2e/") else file))
+    stack, which share one; they wait a lot, and the others go on beside."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TogetherScheduling:
+    """Called by pytest-xdist."""
+    return TogetherScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
