@@ -4,7 +4,7 @@
 
 SETUP := infra/setup/setup.sh
 PYTHON := .venv/bin/python
-ALL_TESTS := -n 2 --dist loadgroup --no-loadscope-reorder
+ALL_TESTS := -n 2 --no-loadscope-reorder
 UV := uv
 PEERS := bytewax pathway quixstreams
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from contracts.settings import CONFIG_VARIABLE, Settings, load
 from infra import topics as kafka_topics
@@ -139,15 +140,22 @@ def flink(settings: Settings, jobmanager: RealPart) -> Iterator[RealPart]:
     yield from _running(TaskManager(settings))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sets the order, and what stays together when two processes share the work (`make test`).
+class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """What stays together when two processes share the work (`make test`): the tests of a file, and all of the whole
+    stack, which share one; they wait a lot, and the others go on beside."""
 
-    The tests of the whole stack share one, so one process runs them all; they wait a lot, and the other tests go on
-    beside. The operators' tests come last: they run Python workers within this process, and a Flink node that a later
-    test starts would find them and use them in place of its own.
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TogetherScheduling:
+    """Called by pytest-xdist."""
+    return TogetherScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole stack comes first, as it takes longest. The operators' tests come last: they run Python workers within
+    this process, and a Flink node that a later test starts would find them and use them in place of its own.
     """
     items.sort(key=lambda item: ("tests/flink/" in item.nodeid, "tests/e2e/" not in item.nodeid))
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("e2e" if file.startswith("tests/e2e/") else file))
