@@ -97,7 +97,6 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
     if running and start is None and not options.force and cluster.runs_already(running, args, code):
         say(f"{job.name} runs this code with these settings already ({running}); --force deploys it again")
         return running
-    topic_id = ids[job.topic(settings).name]
     deployment = Deployment(
         cluster,
         job,
@@ -105,13 +104,13 @@ def _deploy(settings: Settings, options: Options, cluster: FlinkCluster, say: Ca
         args,
         settings.flink.deploy_seconds,
         say,
-        lambda start: rewind(settings, cluster, job, topic_id, start),
+        lambda start: rewind(settings, cluster, job, ids, start),
     )
     if options.dry_run:
         say(deployment.plan(running, start))
         return None
     submitted = deployment.run(running, start)
-    if options.rebuild and job.stream == "user_tags":
+    if options.rebuild and job.rebuilds_from == "blocks":
         say("events that waited for the profile store in the lost state: `tidewatch rebuild profiles` adds them")
     say(f"{job.name} runs as {submitted}, code {code.stem}")
     return submitted

@@ -18,52 +18,41 @@ class DeployError(Exception):
     """Nothing was started, or not what was asked for; the message says what runs now, and the choices."""
 
 
-class JobKind(NamedTuple):
-    """A Flink job of ours: its module, and the pipelines whose consumer groups read for it.
+class Reading(NamedTuple):
+    """A stream that a job reads, by its name in the settings' topics, and the pipelines whose consumer groups do."""
 
-    `stream` is what it mainly reads, by the name in the settings' topics; `rebuilds_from`, where it reads that from
-    without state; `holds`, the file below flink/ that knows what its restore points have read; `others`, the further
-    streams that it reads, each with its pipelines.
-    """
+    stream: str
+    pipelines: tuple[str, ...]
+
+    def topic(self, settings: Settings) -> Topic:
+        topic: Topic = getattr(settings.topics, self.stream)
+        return topic
+
+
+class JobKind(NamedTuple):
+    """A Flink job of ours: its module, what it reads, the main stream first, and `rebuilds_from`: where it begins to
+    read that without state."""
 
     name: str
     module: str
-    pipelines: tuple[str, ...]
-    stream: str
+    readings: tuple[Reading, ...]
     rebuilds_from: Mode
-    holds: str
-    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def topic(self, settings: Settings) -> Topic:
         """What it mainly reads."""
-        return self.reads(settings)[0][0]
-
-    def reads(self, settings: Settings) -> list[tuple[Topic, tuple[str, ...]]]:
-        """All topics that it reads, with the pipelines that do."""
-        streams = ((self.stream, self.pipelines), *self.others)
-        return [(getattr(settings.topics, stream), pipelines) for stream, pipelines in streams]
+        return self.readings[0].topic(settings)
 
 
-DATA: Final = JobKind(
-    names.DATA_JOB,
-    "jobs.data",
-    names.DATA_PIPELINES,
-    "user_tags",
-    "blocks",
-    "log.json",
-    (("points", names.POINT_PIPELINES),),
-)
-DETECTION: Final = JobKind(
-    names.DETECTION_JOB, "jobs.detection", names.DETECTION_PIPELINES, "series", "earliest", "log-series.json"
-)
+OF_USER_TAGS: Final = Reading("user_tags", names.DATA_PIPELINES)
+OF_POINTS: Final = Reading("points", names.POINT_PIPELINES)
+OF_SERIES: Final = Reading("series", names.DETECTION_PIPELINES)
+DATA: Final = JobKind(names.DATA_JOB, "jobs.data", (OF_USER_TAGS, OF_POINTS), "blocks")
+DETECTION: Final = JobKind(names.DETECTION_JOB, "jobs.detection", (OF_SERIES,), "earliest")
 PATTERNS: Final = JobKind(
     names.PATTERNS_JOB,
     "jobs.patterns",
-    names.TAG_PATTERN_PIPELINES,
-    "user_tags",
+    (Reading("user_tags", names.TAG_PATTERN_PIPELINES), Reading("series", names.MINUTE_PATTERN_PIPELINES)),
     "recent",
-    "log-patterns.json",
-    (("series", names.MINUTE_PATTERN_PIPELINES),),
 )
 JOBS: Final = {kind.name: kind for kind in (DATA, DETECTION, PATTERNS)}
 
@@ -94,7 +83,7 @@ def wanted(settings: Settings) -> list[JobKind]:
 def arguments(settings: Settings, job: JobKind, ids: dict[str, str], start: Start | None = None) -> list[str]:
     """Of the job's module; `ids` by name of topic."""
     mode = ["--start", start.mode] if start and start.restore is None else []
-    read = [topic.name for topic, _ in job.reads(settings)]
+    read = [reading.topic(settings).name for reading in job.readings]
     return [*(word for topic in read for word in ("--topic-id", f"{topic}={ids[topic]}")), *mode]
 
 
@@ -106,7 +95,8 @@ def choose(
 
     DeployError when its state was lost, or is all `broken` (paths), or the log no longer holds what comes after it.
     """
-    topic = job.topic(settings).name
+    main = job.readings[0]
+    topic = main.topic(settings).name
     topic_id = ids[topic]
     points = [point for point in cluster.restore_points(job.name) if reads(cluster, point.job_id, topic_id)]
     if points:
@@ -115,7 +105,7 @@ def choose(
             raise DeployError(_broken(job, sorted(broken)))
         refuse_gaps(settings, job)
         return Start(whole[0])
-    if is_known(settings, job, topic_id) and log_start.was_read(settings, topic, job.pipelines):
+    if is_known(settings, job, topic_id) and log_start.was_read(settings, topic, main.pipelines):
         raise DeployError(_lost(settings, job))
     return Start(None, "recent" if job.rebuilds_from == "recent" else "earliest")
 
@@ -131,7 +121,11 @@ def is_known(settings: Settings, job: JobKind, topic_id: str) -> bool:
 
 def refuse_gaps(settings: Settings, job: JobKind) -> None:
     """DeployError when records that the job has not read were trimmed from the log."""
-    gaps = [gap for topic, pipelines in job.reads(settings) for gap in log_start.gaps(settings, topic.name, pipelines)]
+    gaps = [
+        gap
+        for reading in job.readings
+        for gap in log_start.gaps(settings, reading.topic(settings).name, reading.pipelines)
+    ]
     if gaps:
         lines = [
             f"  {gap.topic}/{gap.partition}: {gap.group} read up to {gap.committed}, the log begins at {gap.begin}"

@@ -63,7 +63,7 @@ class KeepJobs:
             if running is not None:  # of a topic that was deleted, or somebody was faster
                 self._cluster.cancel(running)
             start = self._choose(job, ids)
-            rewind(self._settings, self._cluster, job, ids[job.topic(self._settings).name], start)
+            rewind(self._settings, self._cluster, job, ids, start)
             last = next(iter(self._cluster.ledger.of(job.name)), None)
             code = self._cluster.code_of(last) if last and job.name in self._submitted else None
             args = arguments(self._settings, job, ids, start)

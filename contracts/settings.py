@@ -71,6 +71,7 @@ class Kafka(Section):
     sasl_password: SecretStr = SecretStr("")
     max_record_bytes: Positive = 8_388_608
     log_bytes: int = Field(default=0, ge=0)  # of the log of user-tags, which is trimmed beyond it; 0: never
+    points_bytes: int = Field(default=0, ge=0)  # of the log of points, likewise
     series_bytes: int = Field(default=1_073_741_824, ge=1_048_576)  # of the log of series, by topics made from now on
 
 

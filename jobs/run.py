@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from pyflink.datastream import StreamExecutionEnvironment
@@ -11,15 +10,10 @@ from pyflink.datastream import StreamExecutionEnvironment
 from contracts import settings as configuration
 from contracts.settings import Settings, Topic
 from jobs.flink import Source
-from jobs.starts import block_starts, point_block_starts, recent_starts
+from jobs.starts import STARTS_BY_BLOCKS, recent_starts
 
 # Takes the environment, the settings, and a source for each stream that the job reads.
 Build = Callable[..., None]
-Starts = Callable[[Settings, UUID], dict[int, int]]
-STREAMS: Final[dict[str, Starts]] = {
-    "user_tags": block_starts,
-    "points": point_block_starts,
-}  # by name in settings.topics
 
 
 def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_ms: int = 0) -> None:
@@ -51,7 +45,7 @@ def _source(
 def _starts(settings: Settings, start: str, back_ms: int, stream: str, topic: Topic, topic_id: UUID) -> dict[int, int]:
     if start == "recent":
         return recent_starts(settings, topic, back_ms)
-    return STREAMS[stream](settings, topic_id) if start == "blocks" else {}
+    return STARTS_BY_BLOCKS[stream](settings, topic_id) if start == "blocks" else {}
 
 
 def _arguments(name: str) -> argparse.Namespace:

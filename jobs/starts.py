@@ -1,9 +1,9 @@
 """Where a start without state begins: at a block's start, so that the blocks are cut as before."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 import sql
@@ -49,6 +49,12 @@ def point_block_starts(settings: Settings, topic_id: UUID) -> dict[int, int]:
     """Those of the points; see `_starts`."""
     topic, days = settings.topics.points, settings.clickhouse.points_days
     return _starts(settings, _Stream(topic, POINT_PIPELINES, POINT_BLOCKS_TABLE, POINTS_TABLE, days), topic_id)
+
+
+STARTS_BY_BLOCKS: Final[dict[str, Callable[[Settings, UUID], dict[int, int]]]] = {
+    "user_tags": block_starts,
+    "points": point_block_starts,
+}  # by the stream's name in the settings' topics
 
 
 def _starts(settings: Settings, stream: _Stream, topic_id: UUID) -> dict[int, int]:

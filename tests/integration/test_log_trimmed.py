@@ -4,6 +4,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,15 @@ from cli.deploy import Options, deploy
 from cli.job_start import DeployError
 from cli.keep_log import KeepLog
 from contracts import names
-from contracts.settings import Settings
+from contracts.point_codec import encode_points
+from contracts.points import Point, series_of
+from contracts.settings import Settings, Topic
 from infra import log_size, log_start
 from infra import topics as kafka_topics
 from infra.flink.rest import until
 from infra.flink.restore import local_folder
 from infra.flink_cluster import FlinkCluster
+from stores import clickhouse as store
 from tests.conftest import RealPart
 from tests.integration.deploying import SECONDS, Sender, cancel, expect_counted, topics_named
 
@@ -32,28 +36,31 @@ BLANK = b" " * 100_000 + b"\n"  # a line without an event
 def own(
     settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealPart, tmp_path: Path
 ) -> Iterator[Settings]:
-    """A log that is to stay within two files a partition; the job is gone afterwards."""
-    topics = topics_named(f"trimmed-{uuid.uuid4().hex[:6]}")
-    kafka = settings.kafka.model_copy(update={"log_bytes": 4 * SEGMENT})
+    """Logs that are to stay within two files a partition; the job is gone afterwards."""
+    prefix = f"trimmed-{uuid.uuid4().hex[:6]}"
+    points = Topic(name=f"{prefix}-points", partitions=2)
+    topics = topics_named(prefix).model_copy(update={"points": points})
+    kafka = settings.kafka.model_copy(update={"log_bytes": 4 * SEGMENT, "points_bytes": 4 * SEGMENT})
     own = settings.model_copy(update={"topics": topics, "state_dir": tmp_path, "kafka": kafka})
-    tags = NewTopic(topics.user_tags.name, 2, 1, config={"segment.bytes": str(SEGMENT), "retention.ms": "-1"})
+    config = {"segment.bytes": str(SEGMENT), "retention.ms": "-1"}
+    bounded = [NewTopic(topic.name, 2, 1, config=config) for topic in (topics.user_tags, points)]
     admin = AdminClient({**settings.kafka_client})  # one that nobody holds ends before it has answered
-    for made in admin.create_topics([tags]).values():
+    for made in admin.create_topics(bounded).values():
         made.result(SECONDS)
     kafka_topics.ensure(own, SECONDS)
     yield own
     cancel(FlinkCluster(own))
 
 
-def fill(settings: Settings, records: int) -> None:
+def fill(settings: Settings, topic: Topic, records: int) -> None:
     producer = Producer({**settings.kafka_client})
     for number in range(records):
-        producer.produce(settings.topics.user_tags.name, BLANK, partition=number % 2, timestamp=1)
+        producer.produce(topic.name, BLANK, partition=number % 2, timestamp=1)
     assert producer.flush(SECONDS) == 0
 
 
-def begins(settings: Settings) -> list[int]:
-    return [begin for begin, _ in log_start.bounds(settings, settings.topics.user_tags.name).values()]
+def begins(settings: Settings, topic: Topic) -> list[int]:
+    return [begin for begin, _ in log_start.bounds(settings, topic.name).values()]
 
 
 def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: Path) -> None:
@@ -68,16 +75,16 @@ def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: 
         assert folder is not None
         shutil.copytree(folder, saved)
         keep()
-        fill(own, 200)
-        assert begins(own) == [0, 0]
+        fill(own, own.topics.user_tags, 200)
+        assert begins(own, own.topics.user_tags) == [0, 0]
 
         def trimmed() -> bool | None:
             keep()
-            return all(begins(own)) or None
+            return all(begins(own, own.topics.user_tags)) or None
 
         until(trimmed, SECONDS, "the trimming of both partitions", every=1.0)
         committed = log_start.committed(own, own.topics.user_tags.name, names.DATA_PIPELINES)
-        assert all(begin <= committed[partition] for partition, begin in enumerate(begins(own)))
+        assert all(begin <= committed[partition] for partition, begin in enumerate(begins(own, own.topics.user_tags)))
 
         # A copy of one from before is refused, and nothing is stopped for it; what runs goes on from its savepoint.
         running = cluster.running(names.DATA_JOB)
@@ -99,12 +106,43 @@ def test_a_job_that_stands_still_holds_the_log(own: Settings) -> None:
     cluster, keep = FlinkCluster(own), KeepLog(own)
     deploy(own, Options(), print)
     cancel(cluster)
-    fill(own, 200)
+    fill(own, own.topics.user_tags, 200)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         keep()
-    assert all(begin <= 1 for begin in begins(own))
+    assert all(begin <= 1 for begin in begins(own, own.topics.user_tags))
     sender = Sender(own)
     with sender:
         deploy(own, Options(), print)
     expect_counted(own, sender.sent)
+
+
+def test_the_log_of_points_is_trimmed_too(own: Settings) -> None:
+    keep, topic = KeepLog(own), own.topics.points
+    producer = Producer({**own.kafka_client, "acks": "all"})
+    series = series_of("trimmed", "gauge", {})
+    numbers = count()
+
+    def trimmed() -> bool | None:
+        """Sends a point to each partition meanwhile."""
+        now = int(time.time() * 1000)
+        value = encode_points([Point(series, now, float(next(numbers)))])
+        for partition in range(2):
+            producer.produce(topic.name, value, partition=partition, headers={names.INGESTED_HEADER: str(now)})
+        assert producer.flush(SECONDS) == 0
+        keep()
+        return all(begins(own, topic)) or None
+
+    deploy(own, Options(), print)
+    trimmed()
+    fill(own, topic, 200)
+    until(trimmed, SECONDS, "the trimming of both partitions of points", every=0.5)
+    sent = 2 * next(numbers)
+    topic_id = kafka_topics.topic_ids(own)[topic.name]
+
+    def archived() -> bool | None:
+        with store.connect(own) as client:
+            found = client.query("SELECT count() FROM points FINAL WHERE topic_id = {id:UUID}", {"id": topic_id})
+        return found.result_rows == [(sent,)] or None
+
+    until(archived, SECONDS, "the archive of all points")

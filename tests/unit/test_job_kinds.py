@@ -16,8 +16,8 @@ def test_each_job_is_told_the_topic_that_it_reads() -> None:
 
 def test_jobs_share_no_files_and_no_groups() -> None:
     kinds = JOBS.values()
-    assert len({kind.holds for kind in kinds}) == len({kind.module for kind in kinds}) == len(JOBS)
-    pipelines = [pipeline for kind in kinds for _, group in kind.reads(SETTINGS) for pipeline in group]
+    assert len({kind.name for kind in kinds}) == len({kind.module for kind in kinds}) == len(JOBS)
+    pipelines = [pipeline for kind in kinds for reading in kind.readings for pipeline in reading.pipelines]
     assert len(set(pipelines)) == len(pipelines)
 
 
