@@ -1,6 +1,6 @@
 # Each target says what it does after `##`; plain `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint bench bench-peers pin clean
+.PHONY: help setup demo test chaos incidents lint bench bench-peers pin clean
 
 SETUP := infra/setup/setup.sh
 PYTHON := .venv/bin/python
@@ -26,6 +26,10 @@ test: ## all tests, on real parts (ARGS="tests/unit -k times" for some)
 chaos: ## parts are killed and stopped under traffic, then everything is compared (SEED=7; ARGS="--kills 8 --stops 0")
 	@$(SETUP) dev
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+incidents: ## 50 incidents from a point to a webhook while parts of the way are killed (SEED=7; ARGS="--faults 0": latency alone)
+	@$(SETUP) dev
+	@$(PYTHON) -m tests.chaos.incidents $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## ruff, mypy (strict) and the import rules
 	@$(SETUP) dev

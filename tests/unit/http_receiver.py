@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,12 +10,14 @@ from typing import Any, NamedTuple
 
 
 class Call(NamedTuple):
-    """One request; header names in lower case."""
+    """One request; header names in lower case. What it was answered, and when, in epoch seconds."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    status: int
+    at: float
 
     @property
     def json(self) -> Any:
@@ -36,8 +39,8 @@ class HttpReceiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 with receiver.lock:
-                    receiver.calls.append(Call(self.command, self.path, headers, body))
                     status = receiver.answers.pop(0) if receiver.answers else 202
+                    receiver.calls.append(Call(self.command, self.path, headers, body, status, time.time()))
                 self.send_response(status)
                 if receiver.retry_after:
                     self.send_header("Retry-After", receiver.retry_after)
