@@ -16,6 +16,7 @@ from contracts.times import DAY_MS, MINUTE_MS
 from stores import clickhouse, history
 
 SERIES_AT_ONCE: Final = 16  # a second of an operator's time, of two weeks of minutes
+LOOKED_AT_ONCE: Final = 1000  # of which those begin at once that have no history anywhere
 QUERY_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 30.0
 ATTEMPTS: Final = 5  # then the series learn from what they see
@@ -61,12 +62,13 @@ class Histories:
         return feed.begin(question.numbers, points)
 
     def _ask(self, key: Any, feed: Feed) -> Changes:
-        numbers = feed.live.unasked(SERIES_AT_ONCE)
-        known = [one for one in numbers if feed.lane == MINUTES and history.is_counted(*feed.live.names[one])]
+        numbers = feed.live.unasked(LOOKED_AT_ONCE)
+        counted = {one for one in numbers if feed.lane == MINUTES and history.is_counted(*feed.live.names[one])}
+        known = sorted(counted)[:SERIES_AT_ONCE]
         if known:
             series = {one: (*feed.live.names[one], feed.live.first(one)) for one in known}
             self._questions[key] = Question(known, self._thread.submit(self._read, series))
-        unknown = [one for one in numbers if one not in known]
+        unknown = [one for one in numbers if one not in counted]
         return feed.begin(unknown, NONE) if unknown else {}
 
     def _failed(self, key: Any, feed: Feed, numbers: list[int], error: Exception) -> Changes:

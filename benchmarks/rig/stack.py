@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import psutil
 
@@ -66,7 +66,7 @@ class Stack:
                 self.children[place] = Child(child.part)
                 self.children[place].wait_ready(START_SECONDS)
 
-    def topic_argument(self, stream: Stream = "user_tags") -> list[str]:
+    def topic_argument(self, stream: Literal[Stream, "series"] = "user_tags") -> list[str]:
         """How our jobs are told which topic they read."""
         topic: Topic = getattr(self.settings.topics, stream)
         return ["--topic-id", f"{topic.name}={self.topics[topic.name]}"]
