@@ -1,6 +1,7 @@
 """The Kafka producer, with its acknowledgements brought to the event loop."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import deque
@@ -38,13 +39,22 @@ class OutRecord(NamedTuple):
 
 
 class LogProducer:
-    """Writes records to one topic, `acks=all` and idempotent. Used from the event loop's thread alone."""
+    """Writes records to one topic, `acks=all` and idempotent. Used from the event loop's thread alone.
+
+    When a record is not acknowledged in time, all that are under way are given up, with the producer that holds them.
+    Left to itself, librdkafka would give up one and number the others anew: what the broker had written of them without
+    its answer having arrived would be written again.
+    """
 
     def __init__(self, settings: Settings, topic: Topic, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
+        self._patience = settings.api.delivery_timeout_seconds
         self._topic = topic
         self._loop = loop
-        self._settled: deque[tuple[Done, str | None]] = deque()
+        self._settled: deque[tuple[int, str | None]] = deque()
+        self._waiting: dict[int, tuple[float, Done]] = {}  # by number, oldest first: when it was sent
+        self._numbers = itertools.count()
+        self._watch: asyncio.TimerHandle | None = None
         self._woken = False
         self._link = _Link(settings, self._on_fatal)
 
@@ -53,6 +63,10 @@ class LogProducer:
 
         A record that cannot even be queued is reported in the same way.
         """
+        number = next(self._numbers)
+        self._waiting[number] = self._loop.time(), done
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._patience, self._look)
         try:
             self._link.producer.produce(
                 self._topic.name,
@@ -60,11 +74,10 @@ class LogProducer:
                 partition=record.partition,
                 timestamp=max(record.timestamp, 1),  # librdkafka takes 0 for "now"
                 headers=_headers(record),
-                on_delivery=lambda error, _message: self._on_delivery(done, error),
+                on_delivery=lambda error, _message: self._on_delivery(number, error),
             )
         except (BufferError, KafkaException) as error:
-            reason = str(error)
-            self._loop.call_soon(done, reason)
+            self._loop.call_soon(self._settle, number, str(error))
 
     def missing_partitions(self, timeout: float) -> dict[int, str]:
         """The partitions that cannot be written to now, with the reason. Blocks; may be called from any thread.
@@ -92,9 +105,21 @@ class LogProducer:
         """Blocks until what was sent is settled, or for `timeout` seconds; what is left then is given up."""
         self._link.close(timeout)
 
-    def _on_delivery(self, done: Done, error: KafkaError | None) -> None:
+    def _look(self) -> None:
+        """Gives up when the oldest record has waited too long; looks again when the next one would have."""
+        self._watch = None
+        if not self._waiting:
+            return
+        sent, _ = next(iter(self._waiting.values()))
+        left = sent + self._patience - self._loop.time()
+        if left <= 0:
+            log.warning("the broker does not acknowledge, giving up what is under way", records=len(self._waiting))
+            self._replace(self._link)
+        self._watch = self._loop.call_later(left if left > 0 else self._patience, self._look)
+
+    def _on_delivery(self, number: int, error: KafkaError | None) -> None:
         """In the polling thread. Acknowledgements come in bursts: one wake-up of the loop takes all that are there."""
-        self._settled.append((done, None if error is None else error.str()))
+        self._settled.append((number, None if error is None else error.str()))
         if not self._woken:  # read after the append: whoever clears it drains afterwards
             self._woken = True
             self._wake(self._hand_over)
@@ -102,8 +127,11 @@ class LogProducer:
     def _hand_over(self) -> None:
         self._woken = False
         while self._settled:
-            done, error = self._settled.popleft()
-            done(error)
+            self._settle(*self._settled.popleft())
+
+    def _settle(self, number: int, error: str | None) -> None:
+        _, done = self._waiting.pop(number)
+        done(error)
 
     def _on_fatal(self, link: "_Link", error: KafkaError) -> None:
         """In the polling thread."""
@@ -177,7 +205,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "enable.idempotence": True,
         "linger.ms": _LINGER_MS,
         "message.max.bytes": kafka.max_record_bytes,
-        "message.timeout.ms": int(settings.api.delivery_timeout_seconds * 1000),
+        "message.timeout.ms": 0,  # never: see LogProducer
         # The collector bounds what waits; librdkafka's own bound only must not be the smaller one.
         "queue.buffering.max.kbytes": max(2 * settings.api.buffer_bytes // 1024, 65_536),
         "queue.buffering.max.messages": 1_000_000,

@@ -17,7 +17,7 @@ from tests.chaos.streams import SentRecord, Stream
 EVERY: Final = 0.25  # seconds between two requests, and between two records
 POLL: Final = 0.05
 REQUESTS: Final = 10**9  # their numbers begin there, so that none has the bytes of a record's line
-FLUSH_SECONDS: Final = 30.0
+FLUSH_SECONDS: Final = 60.0
 Delivered = Callable[[KafkaError | None, object], None]
 
 
@@ -61,8 +61,9 @@ class Records:
         self._producer.flush(FLUSH_SECONDS)
 
     def _connect(self) -> Producer:
+        """Never gives up a record by itself: librdkafka might then write others twice."""
         quiet = {"log_level": 0, "reconnect.backoff.max.ms": 500}
-        idempotent = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": 20_000}
+        idempotent = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": 0}
         return Producer({**self._settings.kafka_client, **idempotent, **quiet})
 
     def _send(self) -> None:
