@@ -14,7 +14,7 @@ from testbed.generator import Traffic
 from testbed.queries import AggregateQuery
 from tests.e2e.world import World
 
-PATIENCE: Final = 240.0  # two minutes must begin and end
+PATIENCE: Final = 240.0  # a minute must begin and end
 EVERY: Final = 0.5  # seconds, of a tag to each partition
 STATEMENT: Final = """
     SELECT toUnixTimestamp(start) * 1000 AS minute, value
@@ -23,22 +23,20 @@ STATEMENT: Final = """
     ORDER BY minute"""
 
 
-def test_each_closed_minute_is_scored(stack: Settings, world: World) -> None:
+def test_a_closed_minute_is_scored(stack: Settings, world: World) -> None:
     assert FlinkCluster(stack).running(DETECTION_JOB) is not None
     begin = now() // MINUTE_MS * MINUTE_MS + MINUTE_MS  # the next minute, which is ours from its begin
     send_until_scored(stack, world, begin)
-    views = scored(stack, "user_tags_views", begin)[:2]
-    assert [minute for minute, _ in views] == [begin, begin + MINUTE_MS]
     for action, metric in (("VIEW", "user_tags_views"), ("BUY", "user_tags_buys")):
-        query = AggregateQuery(begin, begin + 2 * MINUTE_MS, action, ("COUNT",))
-        counts = [int(row[-1]) for row in world.call("POST", query.target()).json()["rows"]]
-        assert [value for _, value in scored(stack, metric, begin)[:2]] == counts
+        query = AggregateQuery(begin, begin + MINUTE_MS, action, ("COUNT",))
+        (row,) = world.call("POST", query.target()).json()["rows"]
+        assert scored(stack, metric, begin)[0] == (begin, int(row[-1]))
 
 
 def send_until_scored(stack: Settings, world: World, begin: int) -> None:
-    """Views and buys at the pace of the clock until two minutes have scores; minutes close as later tags come."""
+    """Views and buys at the pace of the clock until a minute has scores; it closes as later tags come."""
     traffic, number, deadline = Traffic(71), 0, time.monotonic() + PATIENCE
-    while len(scored(stack, "user_tags_revenue", begin)) < 2:
+    while not scored(stack, "user_tags_revenue", begin):
         assert time.monotonic() < deadline, scored(stack, "user_tags_views", begin)
         sent = [msgspec.structs.replace(traffic.tag(number + one), time=now()) for one in range(10)]
         number += len(sent)
