@@ -92,14 +92,15 @@ def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: 
             deploy(own, Options(restore=str(saved)), print)
         assert cluster.running(names.DATA_JOB) == running
         assert deploy(own, Options(force=True), print) != running
-    expect_counted(own, sender.sent)
 
     def small() -> bool | None:
         keep()
         logs = log_size.describe(own, own.topics.user_tags.name).values()
         return all(log.size <= 3 * SEGMENT for log in logs) or None
 
-    until(small, SECONDS, "a log within its bound and one file", every=1.0)
+    with sender:  # so that blocks end, at whose beginnings the log may
+        until(small, SECONDS, "a log within its bound and one file", every=1.0)
+    expect_counted(own, sender.sent)
 
 
 def test_a_job_that_stands_still_holds_the_log(own: Settings) -> None:
