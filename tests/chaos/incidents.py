@@ -236,7 +236,14 @@ def _settings(receiver: HttpReceiver, store: Postgres) -> Settings:
     FOLDER.mkdir(parents=True)
     hook = {"kind": "webhook", "url": receiver.url, "secret": SECRET}
     routes = [
-        {"name": METRIC, "match": [f'rule="{METRIC}"'], "receivers": ["hook"], "group_by": ["..."], "group_wait": "0s"},
+        {
+            "name": METRIC,
+            "match": [f'rule="{METRIC}"'],
+            "receivers": ["hook"],
+            "group_by": ["..."],
+            "group_wait": "0s",
+            "group_interval": "1s",
+        },
         {"name": "others", "receivers": ["log"]},
     ]
     file = FOLDER / "routes.yml"
