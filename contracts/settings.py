@@ -121,6 +121,7 @@ class Flink(Section):
     jobmanager_mb: Positive = 1024
     taskmanager_mb: Positive = 2560
     taskmanager_off_heap_mb: Positive = 256
+    optimise: bool = False  # the TaskManager's code, by the JVM's second compiler: for many events a second
     checkpoint_seconds: float = Field(default=10, gt=0)
     checkpoint_dir: str = ""  # empty: below state_dir
     savepoint_dir: str = ""

@@ -51,7 +51,6 @@ class FlinkPart(Part):
     niced = True
     main_class: str
     calculation: str
-    jvm_options: list[str]
 
     @property
     def _folder(self) -> Path:
@@ -68,13 +67,17 @@ class FlinkPart(Part):
     def own_options(self) -> dict[str, object]:
         raise NotImplementedError
 
+    def jvm_options(self) -> list[str]:
+        """What the JVM is told besides the sizes of its memory."""
+        raise NotImplementedError
+
     def command(self) -> list[str]:
         jvm, dynamic = json.loads((self._folder / "calculated.json").read_text())["result"]
         logging = f"-Dlog4j.configurationFile={self._folder / 'log4j.properties'}"
         common = ["-XX:-UsePerfData", "-XX:+IgnoreUnrecognizedVMOptions", *opened_modules(), logging]
         libraries = ["-classpath", classpath(self.settings, "flink")]
         program = [self.main_class, "--configDir", str(self._folder), *dynamic]
-        return [java(), *jvm, *self.jvm_options, *common, *libraries, *program]
+        return [java(), *jvm, *self.jvm_options(), *common, *libraries, *program]
 
     def _calculate(self) -> None:
         """Sizes of heap and the rest; kept beside the configuration, because asking takes a JVM and a second."""
@@ -108,7 +111,10 @@ class JobManager(FlinkPart):
     name = "flink-jobmanager"
     main_class = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
     calculation = "GET_JM_RESOURCE_PARAMS"
-    jvm_options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # it moves no data: quick to start is what counts
+
+    def jvm_options(self) -> list[str]:
+        """It moves no data: quick to start is what counts."""
+        return ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
     def own_options(self) -> dict[str, object]:
         return {"metrics.reporter.prom.port": str(self.settings.flink.jobmanager_metrics_port)}
@@ -129,9 +135,11 @@ class TaskManager(FlinkPart):
     name = "flink-taskmanager"
     main_class = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     calculation = "GET_TM_RESOURCE_PARAMS"
-    jvm_options = ["-XX:+UseG1GC"]
-
     _identity = ""  # of this start: the JobManager remembers a killed one for a while
+
+    def jvm_options(self) -> list[str]:
+        """The optimising compiler, niced or not, takes half a core for minutes, and answers wait."""
+        return ["-XX:+UseG1GC", *([] if self.settings.flink.optimise else ["-XX:TieredStopAtLevel=1"])]
 
     def own_options(self) -> dict[str, object]:
         return {"metrics.reporter.prom.port": str(self.settings.flink.taskmanager_metrics_port)}

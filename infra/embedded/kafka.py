@@ -14,6 +14,9 @@ CLUSTER_ID = "tidewatchEmbeddedCluster0"[:22]  # any 22 characters of base64 URL
 SEGMENT_BYTES = 134_217_728
 LONGEST_TRANSACTION_MS = 7 * 24 * 3_600_000  # a checkpoint's transaction outlives an outage of days
 
+# The optimising compiler, which is not niced as Flink's is, would take the API's time in the first minutes.
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+
 # Formatting is done once, by the same process that then becomes the broker: a start has one pid.
 START = """
 if [ ! -f "$4/meta.properties" ]; then
@@ -116,7 +119,7 @@ class Kafka(Part):
         folder = self._folder
         config, data, logging = folder / "server.properties", folder / "data", folder / "log4j2.properties"
         places = [java(), classpath(self.settings, "kafka"), str(config), str(data), str(logging), CLUSTER_ID]
-        return ["sh", "-c", START, "kafka", *places, f"-Xmx{heap}", "-Xms64m", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+        return ["sh", "-c", START, "kafka", *places, f"-Xmx{heap}", "-Xms64m", *JVM]
 
     def ready(self) -> str | None:
         try:
