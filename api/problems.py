@@ -1,5 +1,6 @@
 """What goes wrong in a request, as RFC 9457 problem details. Every error answer of the API is one of these."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -9,12 +10,20 @@ RETRY_AFTER: Final = {"Retry-After": "1"}  # seconds; a broker that restarts is 
 
 
 class Problem(Exception):
-    """An error answer: `kind` names it for programs, `detail` tells people what to do, `field` is what is wrong."""
+    """An error answer: `kind` names it for programs, `detail` tells people what to do, `field` is what is wrong, and
+    `errors` are those of a body's parts."""
 
     CONTENT_TYPE: Final = "application/problem+json"
 
     def __init__(
-        self, status: int, kind: str, detail: str, *, field: str = "", headers: dict[str, str] | None = None
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        field: str = "",
+        headers: dict[str, str] | None = None,
+        errors: Sequence[Mapping[str, object]] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -22,10 +31,11 @@ class Problem(Exception):
         self.detail = detail
         self.field = field
         self.headers = headers or {}
+        self.errors = errors
 
     def json(self) -> bytes:
         """The problem document."""
-        document: dict[str, str | int] = {
+        document: dict[str, object] = {
             "type": f"urn:tidewatch:problem:{self.kind}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -33,6 +43,8 @@ class Problem(Exception):
         }
         if self.field:
             document["field"] = self.field
+        if self.errors:
+            document["errors"] = self.errors
         return msgspec.json.encode(document)
 
 

@@ -16,7 +16,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.option("--wait", default=30.0, show_default=True, help="Seconds to let writes that are on their way arrive.")
 def command(wait: float) -> None:
-    """Compare archive and aggregates, by block of the log, minute and action: counts and sums of price."""
+    """Compare archive and aggregates, by block of the log, minute and action: counts, sums of price, groups."""
     from contracts.settings import load
     from stores import archive, clickhouse
 
@@ -37,6 +37,7 @@ def command(wait: float) -> None:
             f"{difference.minute} {difference.action}: "
             f"{difference.archived_count} events archived, {difference.counted} counted; "
             f"price {difference.archived_price} archived, {difference.counted_price} counted"
+            + ("" if difference.same_groups else "; origins, brands or categories differ")
         )
     for (topic_id, partition), (archived, listed) in stuck.items():
         click.echo(f"topic {topic_id} partition {partition}: archived up to offset {archived}, counted up to {listed}")

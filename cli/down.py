@@ -12,7 +12,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 def command() -> None:
-    """Stop everything in order: API, Flink, ClickHouse, Kafka. State stays; `up` goes on from it.
+    """Stop everything in order: API, alerts, Flink, ClickHouse, Kafka. State stays; `up` goes on from it.
 
     Also ends what a supervisor that was killed has left behind. Returns when no process and no port is left.
     """

@@ -24,7 +24,10 @@ POLL_SECONDS = 0.3
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines are written, until Ctrl-C.")
 @click.option("-n", "--lines", default=40, show_default=True, help="How many lines to begin with.")
 def command(part: str | None, follow: bool, lines: int) -> None:
-    """Print the end of a PART's log (supervisor, kafka, clickhouse, flink-jobmanager, flink-taskmanager, api)."""
+    """Print the end of a PART's log.
+
+    Parts are supervisor, kafka, clickhouse, flink-jobmanager, flink-taskmanager, api and alerts.
+    """
     from contracts.settings import load
     from infra.embedded.child import tail
 

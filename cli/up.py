@@ -27,7 +27,7 @@ Examples:
 @click.option("--foreground", is_flag=True, help="Stay, and stop everything on Ctrl-C.")
 @click.option("--supervise", is_flag=True, hidden=True, help="Be the supervisor (what the background process runs).")
 def command(foreground: bool, supervise: bool) -> None:
-    """Start Kafka, ClickHouse, Flink with its jobs, and the API, and wait until all are ready.
+    """Start Kafka, ClickHouse, Flink with its jobs, the API and the alert service, and wait until all are ready.
 
     A part that dies is started again. Parts that the setting `embedded` does not name are expected to run elsewhere.
     Exit status 1, with the end of the failing part's log, when the stack does not become ready; nothing is left running
@@ -126,5 +126,7 @@ def _addresses(settings: Settings, console: Console) -> None:
         lines.append(f"Flink  http://{settings.host}:{settings.flink.port}")
     if "api" in settings.embedded:
         lines.append(f"API    http://{settings.host}:{settings.api.port}")
+    if "alerts" in settings.embedded:
+        lines.append(f"alerts http://{settings.host}:{settings.alerts.port}/readyz")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

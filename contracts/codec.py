@@ -11,13 +11,12 @@ The rule looks at the bytes of the record and its timestamp only, so that a repl
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts import arrow_events, coded, lines
-from contracts.events import EVENT_SCHEMA, PLACE_FIELDS, PLACED_SCHEMA, REPEATED, events_of
+from contracts.events import PLACE_FIELDS, PLACED_SCHEMA, REPEATED, encode_row, events_of
 from contracts.tags import UserTag, encode_tag
 
 ARROW_MARK: Final = b"\xff\xff\xff\xff"  # the continuation mark that starts an Arrow IPC stream
@@ -146,8 +145,9 @@ def _decode_arrow(record: Record, rejects: list[Reject]) -> Iterator[pa.RecordBa
         return
     good = arrow_events.good_rows(events, record.timestamp)
     for row in whole.filter(pc.invert(good)).to_pylist():
-        event = {name: row[name] for name in EVENT_SCHEMA.names}
-        rejects.append(Reject(record.offset, row["line"], "", BAD_ROW, msgspec.json.encode(event)))
+        line = encode_row(row)
+        field, reason = next(((bad.field, bad.reason) for bad in lines.read(line, record.timestamp).bad), ("", BAD_ROW))
+        rejects.append(Reject(record.offset, row["line"], field, reason, line))
     yield whole.filter(good)
 
 

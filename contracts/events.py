@@ -1,14 +1,17 @@
 """Events as Arrow: the schema that tags, archive and jobs share, and the way from tags to it and back."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 
 from contracts.coded import CODED
 from contracts.tags import ProductInfo, UserTag
 
 # `time_text` is null when `time` came as a number.
+_NUMBER: Final = re.compile("0|-?[1-9][0-9]{0,18}")
 EVENT_SCHEMA: Final = pa.schema(
     [
         pa.field("time", pa.int64(), nullable=False),  # epoch ms
@@ -85,3 +88,14 @@ def tags_of(events: pa.RecordBatch) -> list[UserTag]:
         )
         for ms, text, cookie, country, device, action, origin, product, is_number, brand, category, price in rows
     ]
+
+
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """A row of `EVENT_SCHEMA`, whose values may break the contract, as the line that a client would have sent."""
+    product: int | str = row["product_id"]
+    if row["product_id_is_number"] and _NUMBER.fullmatch(row["product_id"]):
+        product = int(product)
+    names = ("cookie", "country", "device", "action", "origin")
+    info = {"product_id": product, **{name: row[name] for name in ("brand_id", "category_id", "price")}}
+    time = row["time"] if row["time_text"] is None else row["time_text"]
+    return msgspec.json.encode({"time": time, **{name: row[name] for name in names}, "product_info": info})

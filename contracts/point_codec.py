@@ -5,7 +5,7 @@ decoded names a series by its id: whatever is computed of points works on number
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -138,9 +138,18 @@ def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series
     good &= times <= np.minimum(LATEST_MS - 1, timestamp + FUTURE_MS)
     for row in np.flatnonzero(~good).tolist():
         field, reason = fault.get(int(codes[row]), ("", BAD_POINT))
-        point = {"series": texts[row].as_py(), "time": int(times[row]), "value": repr(float(values[row]))}
-        rejects.append(Reject(int(offset[row]), int(line[row]), field, reason, msgspec.json.encode(point)))
+        data = _line(texts[row].as_py(), int(times[row]), float(values[row]))
+        rejects.append(Reject(int(offset[row]), int(line[row]), field, reason, data))
     return _Columns(ids[codes[good]], times[good], values[good], offset[good], line[good], ingested[good])
+
+
+def _line(series: str, time: int, value: float) -> bytes:
+    """The point as a client would have sent it, as far as its series can be read; JSON has no NaN: it becomes text."""
+    try:
+        named = msgspec.json.decode(series, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError):
+        named = {"series": series}
+    return msgspec.json.encode({**named, "time": time, "value": value if np.isfinite(value) else repr(value)})
 
 
 def _read(payload: bytes) -> pa.Table:

@@ -36,6 +36,7 @@ class Difference(NamedTuple):
     counted: int
     archived_price: int
     counted_price: int
+    same_groups: bool  # whether origins, brands and categories agree
 
 
 class Run(NamedTuple):

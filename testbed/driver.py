@@ -21,7 +21,7 @@ from testbed.oracle import GRACE, NEVER, Oracle
 from testbed.queries import AggregateQuery, ProfileQuery
 from testbed.questions import Questions
 from testbed.report import Report, Tally
-from testbed.wire import Pool, Requests, Response
+from testbed.wire import FAILED, Pool, Requests, Response
 
 LATE: Final = 0.2  # seconds, for tags and profiles
 LATE_AGGREGATES: Final = 60.0
@@ -205,7 +205,7 @@ class Driver:
             self.newest_acknowledged = max(index, self.newest_acknowledged)
             self.report.tags.right(now - due)
         else:
-            self.report.tags.refused(_reason(response), now - due)
+            self.report.tags.refused(_reason(response), now - due, silent=response.status == FAILED)
 
     def _send_profile(self, due: float) -> None:
         query = self._questions.profile(self.settled)
@@ -228,7 +228,7 @@ class Driver:
         if self._stopped:
             return
         if response.status != 200:
-            tally.refused(_reason(response), latency)
+            tally.refused(_reason(response), latency, silent=response.status == FAILED)
             return
         difference = self._check(query, response.body, asked)
         if difference is None:

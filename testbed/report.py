@@ -13,7 +13,7 @@ DAY_MS: Final = 86_400_000
 
 
 class Tally:
-    """Calls of one kind. Late ones took over `limit` seconds, or were never answered; latencies in seconds."""
+    """Calls of one kind. Late ones took over `limit` seconds; latencies in seconds."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -22,6 +22,7 @@ class Tally:
         self.late = 0  # answered rightly, too late
         self.wrong = 0
         self.failed: Counter[str] = Counter()  # another status than the contract's, or no answer, by reason
+        self.silent = 0  # of these, those without an answer
         self.latencies = array("f")
 
     def right(self, latency: float) -> None:
@@ -35,8 +36,9 @@ class Tally:
         self.latencies.append(latency)
         self.wrong += 1
 
-    def refused(self, reason: str, latency: float) -> None:
+    def refused(self, reason: str, latency: float, *, silent: bool = False) -> None:
         self.latencies.append(latency)
+        self.silent += silent
         self.failed[reason[:200]] += 1
 
     @property
@@ -89,6 +91,11 @@ class Report:
         return {kind: getattr(self, kind) for kind in self.KINDS}
 
     @property
+    def timeouts(self) -> int:
+        """Calls that were answered too late, or not at all."""
+        return sum(tally.late + tally.silent for tally in self.tallies.values())
+
+    @property
     def passed(self) -> bool:
         """Whether every call was answered, and rightly; late answers pass."""
         return not any(tally.wrong or tally.failed for tally in self.tallies.values())
@@ -109,7 +116,7 @@ class Report:
             "passed": self.passed,
             "seconds": round(self.seconds, 1),
             "acknowledged": self.tags.correct + self.tags.late,
-            "timeouts": sum(tally.late for tally in self.tallies.values()),
+            "timeouts": self.timeouts,
             "score": round(self.score(), 3),
             "course_score": round(self.course_score(), 1),
             "unjudgeable": self.unjudgeable,
@@ -128,7 +135,8 @@ class Report:
             summary = tally.summary()
             lines.append(f"{kind:12}" + "".join(f"{summary[name]:>10}" for name in names))
         lines.append(
-            f"score {self.score():.2f} of 200 · course score {self.course_score():.1f} of 20000"
+            f"acknowledged {self.tags.correct + self.tags.late} · timeouts {self.timeouts}"
+            f" · score {self.score():.2f} of 200 · course score {self.course_score():.1f} of 20000"
             f" ({self.logical_ms / DAY_MS:.2%} of 24 h) · {'passed' if self.passed else 'FAILED'}"
         )
         for kind, tally in self.tallies.items():

@@ -128,4 +128,6 @@ def _nothing_good(errors: list[LineError]) -> Problem:
     if not errors:
         return invalid("", "the body holds no line; send one event a line")
     line, field, reason = errors[0]
-    return invalid(field, f"none of {len(errors)} lines is valid; line {line}: {reason}")
+    problem = invalid(field, f"none of {len(errors)} lines is valid; line {line}: {reason}")
+    problem.errors = [error._asdict() for error in errors[:_SHOWN_ERRORS]]
+    return problem

@@ -1,19 +1,26 @@
 -- Archive and aggregates side by side, by block, minute and action; yields the rows that differ.
+-- `same_groups`: whether origins, brands and categories agree too, by a sum of hashes that wraps.
 -- {days:UInt32}: how long the archive is kept; older blocks may have lost events and are left out.
 -- Of a partition's newest block only the offsets that its listing names are compared, as both go on meanwhile. All others
 -- end where the next one begins, so an archived event that no block counted shows.
 SELECT
     topic_id, partition, block, minute, action,
     sum(archived_count) AS archived_count, sum(counted) AS counted,
-    sum(archived_price) AS archived_price, sum(counted_price) AS counted_price
+    sum(archived_price) AS archived_price, sum(counted_price) AS counted_price,
+    sum(archived_groups) = sum(counted_groups) AS same_groups
 FROM
 (
     SELECT
         events.topic_id AS topic_id, events.partition AS partition, blocks.block AS block,
         toDateTime(toStartOfMinute(events.time), 'UTC') AS minute, events.action AS action,
         toInt64(count()) AS archived_count, toInt64(0) AS counted,
-        sum(toInt64(events.price)) AS archived_price, toInt64(0) AS counted_price
-    FROM (SELECT topic_id, partition, offset, time, action, price FROM user_tags FINAL) AS events
+        sum(toInt64(events.price)) AS archived_price, toInt64(0) AS counted_price,
+        sum(events.`group`) AS archived_groups, toUInt64(0) AS counted_groups
+    FROM
+    (
+        SELECT topic_id, partition, offset, time, action, price, cityHash64(origin, brand_id, category_id) AS `group`
+        FROM user_tags FINAL
+    ) AS events
     ASOF INNER JOIN
     (
         SELECT
@@ -31,11 +38,12 @@ FROM
     UNION ALL
     SELECT
         topic_id, partition, block, minute, action,
-        toInt64(0), toInt64(sum(count)), toInt64(0), sum(sum_price)
+        toInt64(0), toInt64(sum(count)), toInt64(0), sum(sum_price),
+        toUInt64(0), sum(cityHash64(origin, brand_id, category_id) * count)
     FROM aggregates_1m FINAL
     WHERE ingested >= now() - toIntervalDay({days:UInt32})
     GROUP BY topic_id, partition, block, minute, action
 )
 GROUP BY topic_id, partition, block, minute, action
-HAVING archived_count != counted OR archived_price != counted_price
+HAVING archived_count != counted OR archived_price != counted_price OR NOT same_groups
 ORDER BY topic_id, partition, block, minute, action

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from hypothesis import strategies as st
 
 from contracts.tags import ProductInfo, UserTag
+from testbed.oracle import epoch_ms
+from testbed.queries import AggregateQuery, ProfileQuery
 
 MINUTE_MS: Final = 60_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -76,4 +78,44 @@ DELIVERIES: Final = st.lists(
     st.builds(Delivery, st.sampled_from(WAYS), st.lists(TAGS, min_size=1, max_size=6)),
     min_size=1,
     max_size=6,
+)
+
+
+class Question(NamedTuple):
+    """A query to be made of one of the tags that were sent, by its number from the end of all of them."""
+
+    tag: int
+    before: int  # milliseconds from the begin of what is asked to the tag
+    length: int  # of what is asked, for aggregates in minutes
+    limit: int
+    aggregates: tuple[str, ...]
+    filters: tuple[bool, bool, bool]  # by which of origin, brand, category
+    odd: str  # in place of the first filter's value, unless empty
+
+    def about(self, tag: UserTag) -> ProfileQuery | AggregateQuery:
+        """Of the tag's cookie when there is a limit, else of its minute."""
+        at = epoch_ms(tag.time)
+        if self.limit >= 0:
+            begin = max(0, at - self.before)
+            return ProfileQuery(tag.cookie, begin, begin + self.length, self.limit)
+        begin = max(0, (at - self.before) // MINUTE_MS * MINUTE_MS)
+        product = tag.product_info
+        given = [self.odd or tag.origin, product.brand_id, product.category_id]
+        origin, brand, category = (value if wanted else None for value, wanted in zip(given, self.filters, strict=True))
+        end = begin + (1 + self.length % 10) * MINUTE_MS
+        return AggregateQuery(begin, end, tag.action, self.aggregates, origin, brand, category)
+
+
+QUESTIONS: Final = st.lists(
+    st.builds(
+        Question,
+        tag=st.integers(0, 50),
+        before=st.sampled_from([0, 1, 999, MINUTE_MS, 5 * MINUTE_MS, 10**9]),
+        length=st.sampled_from([1, 2, 1000, MINUTE_MS, 2 * 10**9]),
+        limit=st.sampled_from([-1, -1, -1, 0, 1, 2, 200]),
+        aggregates=st.sampled_from([("COUNT",), ("SUM_PRICE",), ("SUM_PRICE", "COUNT"), ("COUNT", "SUM_PRICE")]),
+        filters=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+        odd=st.sampled_from(["", "", "nobody's"]),
+    ),
+    max_size=8,
 )
