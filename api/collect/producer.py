@@ -56,6 +56,7 @@ class LogProducer:
         self._numbers = itertools.count()
         self._watch: asyncio.TimerHandle | None = None
         self._woken = False
+        self._closing = False
         self._link = _Link(settings, self._on_fatal)
 
     def send(self, record: OutRecord, done: Done) -> None:
@@ -103,12 +104,13 @@ class LogProducer:
 
     def close(self, timeout: float) -> None:
         """Blocks until what was sent is settled, or for `timeout` seconds; what is left then is given up."""
+        self._closing = True  # no producer is made anew: nobody would close it
         self._link.close(timeout)
 
     def _look(self) -> None:
         """Gives up when the oldest record has waited too long; looks again when the next one would have."""
         self._watch = None
-        if not self._waiting:
+        if not self._waiting or self._closing:
             return
         sent, _ = next(iter(self._waiting.values()))
         left = sent + self._patience - self._loop.time()
@@ -139,7 +141,7 @@ class LogProducer:
         self._wake(lambda: self._replace(link))
 
     def _replace(self, lost: "_Link") -> None:
-        if self._link is lost:
+        if self._link is lost and not self._closing:
             metrics.PRODUCERS_REPLACED.inc()
             self._link = _Link(self._settings, self._on_fatal)
             lost.abandon()

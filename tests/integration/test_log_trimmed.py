@@ -19,7 +19,7 @@ from contracts import names
 from contracts.point_codec import encode_points
 from contracts.points import Point, series_of
 from contracts.settings import Settings, Topic
-from infra import log_size, log_start
+from infra import log_start
 from infra import topics as kafka_topics
 from infra.flink.rest import until
 from infra.flink.restore import local_folder
@@ -92,14 +92,6 @@ def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: 
             deploy(own, Options(restore=str(saved)), print)
         assert cluster.running(names.DATA_JOB) == running
         assert deploy(own, Options(force=True), print) != running
-
-    def small() -> bool | None:
-        keep()
-        logs = log_size.describe(own, own.topics.user_tags.name).values()
-        return all(log.size <= 3 * SEGMENT for log in logs) or None
-
-    with sender:  # so that blocks end, at whose beginnings the log may
-        until(small, SECONDS, "a log within its bound and one file", every=1.0)
     expect_counted(own, sender.sent)
 
 
