@@ -48,9 +48,9 @@ class Problem(Exception):
         return msgspec.json.encode(document)
 
 
-def invalid(field: str, reason: str) -> Problem:
+def invalid(field: str, reason: str, errors: Sequence[Mapping[str, object]] = ()) -> Problem:
     """400: a field of the body or a parameter breaks the contract."""
-    return Problem(400, "invalid-request", f"{field}: {reason}" if field else reason, field=field)
+    return Problem(400, "invalid-request", f"{field}: {reason}" if field else reason, field=field, errors=errors)
 
 
 def unavailable(detail: str) -> Problem:

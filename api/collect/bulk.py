@@ -119,7 +119,7 @@ def summary(prepared: Prepared) -> Response:
     document = {
         "accepted": prepared.accepted,
         "rejected": len(prepared.errors),
-        "errors": [error._asdict() for error in prepared.errors[:_SHOWN_ERRORS]],
+        "errors": _shown(prepared.errors),
     }
     return Response(202, msgspec.json.encode(document), JSON)
 
@@ -128,6 +128,8 @@ def _nothing_good(errors: list[LineError]) -> Problem:
     if not errors:
         return invalid("", "the body holds no line; send one event a line")
     line, field, reason = errors[0]
-    problem = invalid(field, f"none of {len(errors)} lines is valid; line {line}: {reason}")
-    problem.errors = [error._asdict() for error in errors[:_SHOWN_ERRORS]]
-    return problem
+    return invalid(field, f"none of {len(errors)} lines is valid; line {line}: {reason}", _shown(errors))
+
+
+def _shown(errors: list[LineError]) -> list[dict[str, object]]:
+    return [error._asdict() for error in errors[:_SHOWN_ERRORS]]
