@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.collect.breaker import Breaker
+from api.collect.bulk import summary
 from api.collect.bulk_parse import fits_arrow, parse, records
 from api.collect.decompress import check_encoding, decompress
 from api.collect.lane import Batch, partition_of
+from api.collect.prepared import LineError, Prepared
 from api.collect.producer import OutRecord
 from api.problems import Problem
 from contracts.codec import Record, decode
@@ -158,3 +160,12 @@ def test_numbers_that_arrow_readers_refuse_stay_json() -> None:
     assert fits_arrow(tag_of(0, product_info=ProductInfo(str(10**18), "a", "b", 1)))
     assert not fits_arrow(tag_of(0, product_info=ProductInfo(10**18, "a", "b", 1)))
     assert not fits_arrow(tag_of(0, product_info=ProductInfo(-(2**63), "a", "b", 1)))
+
+
+def test_of_a_body_with_nothing_good_each_error_is_told() -> None:
+    errors = [LineError(1, "device", "no such device"), LineError(2, "", "no JSON")]
+    with pytest.raises(Problem) as raised:
+        summary(Prepared(0, [], [], errors))
+    document = json.loads(raised.value.json())
+    assert document["errors"] == [error._asdict() for error in errors]
+    assert (document["status"], document["field"]) == (400, "device")

@@ -45,6 +45,15 @@ def test_the_score_counts_late_and_failed_answers_as_not_right() -> None:
     assert "profiles failed 1 times: 503 busy" in report.as_text()
 
 
+def test_calls_that_were_never_answered_are_timeouts_and_refusals_are_not() -> None:
+    report = Report(late=0.2, late_aggregates=60)
+    report.tags.refused("503 busy", 0.1)
+    report.tags.refused("given up", 20, silent=True)
+    report.profiles.right(0.3)
+    assert report.timeouts == report.as_dict()["timeouts"] == 2
+    assert "timeouts 2" in report.as_text()
+
+
 def test_late_answers_pass_and_nothing_asked_scores_in_full() -> None:
     report = Report(late=0.2, late_aggregates=60)
     report.tags.right(5)
