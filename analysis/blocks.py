@@ -26,7 +26,7 @@ class Block(NamedTuple):
     """A block as far as it was read. Times in epoch milliseconds."""
 
     start: int  # offset of its first record, and its name
-    minute: int  # of its first record's timestamp, in whole minutes since the epoch: the latest in it
+    minute: int  # of its first record's event time, in whole minutes since the epoch: the latest in it
     lines: int
     last: int  # offset of the last record read
     ingested: int  # of its first record, on whose day all of it came in: retention goes by it

@@ -11,11 +11,11 @@ from rich.progress import Progress, track
 
 from analysis.profile_updates import updates_of
 from contracts.codec import Record, decode
-from contracts.names import INGESTED_HEADER, USER_TAGS_TABLE
+from contracts.names import EVENT_TIME_HEADER, USER_TAGS_TABLE
 from contracts.settings import Settings
 from infra import log_records, log_start, topics
 from jobs.archive import archive_rows
-from jobs.buffer import clamp, ingestion_time
+from jobs.buffer import clamp, event_time
 from stores import archive
 from stores.profiles import ProfileStore
 
@@ -120,8 +120,7 @@ def _refill(settings: Settings, client: Client, topic_id: UUID, partition: int, 
 
 def _record(message: Message) -> Record:
     """As the jobs read it."""
-    timestamp = clamp(message.timestamp()[1])
-    headers = dict(message.headers() or [])
-    ingested = headers.get(INGESTED_HEADER)
-    header = ingested.encode() if isinstance(ingested, str) else ingested
-    return Record(message.offset() or 0, timestamp, ingestion_time(header, timestamp), message.value() or b"")
+    ingested = clamp(message.timestamp()[1])
+    header = dict(message.headers() or []).get(EVENT_TIME_HEADER)
+    newest = header.encode() if isinstance(header, str) else header
+    return Record(message.offset() or 0, event_time(newest, ingested), ingested, message.value() or b"")

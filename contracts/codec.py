@@ -25,7 +25,7 @@ BAD_ROW: Final = "a value outside of the contract: time, device, action, the len
 
 
 class Record(NamedTuple):
-    """A Kafka record of one partition: `timestamp` and `ingested` in epoch milliseconds."""
+    """A Kafka record; in epoch milliseconds its newest event's time (`timestamp`) and Kafka's own (`ingested`)."""
 
     offset: int
     timestamp: int

@@ -11,7 +11,7 @@ ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 
 # Kafka record headers.
-INGESTED_HEADER: Final = "ingested"  # collector's clock, epoch milliseconds, ASCII decimal
+EVENT_TIME_HEADER: Final = "event-time"  # of a record's newest event, epoch milliseconds, ASCII decimal
 ONCE_HEADER: Final = "idempotency-key"  # of a record that counts once, however often it is sent within a day
 
 # ClickHouse tables, in the database `settings.clickhouse.database`.

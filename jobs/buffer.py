@@ -143,8 +143,7 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
 def record_of(row: Row) -> Record:
     """The record in a row of `jobs.flink.RECORD_FIELDS`."""
     payload, offset, timestamp, ingested, _ = row
-    milliseconds = clamp(timestamp.to_epoch_milli())
-    return Record(offset, milliseconds, ingestion_time(ingested, milliseconds), payload or b"")
+    return Record(offset, clamp(timestamp.to_epoch_milli()), clamp(ingested.to_epoch_milli()), payload or b"")
 
 
 def pack(record: Record) -> bytes:
@@ -159,12 +158,12 @@ def unpack(blob: bytes) -> Record:
 
 
 def clamp(milliseconds: int) -> int:
-    """A record's timestamp within what the store can hold; a producer may write any."""
+    """A record's time within what the store can hold; a producer may write any."""
     return min(max(milliseconds, 0), LATEST_MS - 1)
 
 
-def ingestion_time(header: bytes | None, timestamp: int) -> int:
-    """The collector's clock from the record's header; the record's timestamp where there is no usable one."""
+def event_time(header: bytes | None, ingested: int) -> int:
+    """The newest event's time from the record's header; Kafka's timestamp where there is no usable one."""
     if header is None or not header.isdigit() or len(header) > len("4294967295000"):
-        return timestamp
+        return ingested
     return clamp(int(header))

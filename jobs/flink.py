@@ -23,13 +23,18 @@ from pyflink.datastream.state import MapStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from contracts.names import INGESTED_HEADER, ONCE_HEADER
+from contracts.names import EVENT_TIME_HEADER, ONCE_HEADER
 from contracts.settings import Settings, Topic
 
 # A transaction of Kafka outlives an outage of days; the broker's transaction.max.timeout.ms must allow it.
 TRANSACTION_TIMEOUT_MS: Final = 604_800_000
 FETCH_BYTES: Final = 65_536
 FETCH_WAIT_MS: Final = 100
+# As `jobs.buffer.event_time` has it: the header if it is a number of a length that times have, else Kafka's timestamp.
+_HEADER: Final = f"CAST(headers['{EVENT_TIME_HEADER}'] AS STRING)"
+EVENT_TIME: Final = (
+    f"IF(REGEXP({_HEADER}, '\\A[0-9]{{1,13}}\\z'), TO_TIMESTAMP_LTZ(TRY_CAST({_HEADER} AS BIGINT), 3), ingested)"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ RECORD_FIELDS: Final = ["payload", "offset", "timestamp", "ingested", "once"]
 
 def record_type() -> TypeInformation:
     """Rows of `RECORD_FIELDS`; made on demand, as Flink's types hold on to the JVM and cannot be pickled."""
-    return Types.ROW_NAMED(RECORD_FIELDS, [BLOB(), Types.LONG(), Types.INSTANT(), BLOB(), BLOB()])
+    return Types.ROW_NAMED(RECORD_FIELDS, [BLOB(), Types.LONG(), Types.INSTANT(), Types.INSTANT(), BLOB()])
 
 
 def BLOB() -> TypeInformation:  # noqa: N802  # named like Flink's own types
@@ -91,7 +96,7 @@ class Pipeline:
         source.create_table(self.tables, self.settings, self.name)
         rows = self.tables.sql_query(
             f"SELECT CASE `partition` {cases} END AS k, "  # noqa: S608  # two lists of ints
-            f"ROW(payload, `offset`, `timestamp`, headers['{INGESTED_HEADER}'], headers['{ONCE_HEADER}']) AS v "
+            f"ROW(payload, `offset`, `timestamp`, ingested, headers['{ONCE_HEADER}']) AS v "
             "FROM source"
         )
         # Not to_data_stream, whose type of rows PyFlink's keyed operators do not take.
@@ -182,8 +187,9 @@ def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
         payload BYTES,
         `partition` INT METADATA VIRTUAL,
         `offset` BIGINT METADATA VIRTUAL,
-        `timestamp` TIMESTAMP_LTZ(3) METADATA VIRTUAL,
+        ingested TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
         headers MAP<STRING, BYTES> METADATA VIRTUAL,
+        `timestamp` AS {EVENT_TIME},
         WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '{settings.jobs.watermark_delay_seconds}' SECOND
     ) WITH ({_options(options)})"""
 

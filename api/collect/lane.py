@@ -31,8 +31,8 @@ class Batch:
         self.clock = max(self.clock, now)
 
     def record(self, partition: int) -> OutRecord:
-        """The record; its timestamp is no earlier than any line's clock would need it, so no reader finds a line's time
-        too far ahead."""
+        """The record; its event time is no earlier than any line's clock would need it, so no reader finds a line's
+        time too far ahead."""
         value = b"\n".join([*self.lines, b""])
         return OutRecord(partition, value, min(self.newest, self.clock), self.clock, len(self.lines))
 

@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from api import metrics
-from contracts.names import INGESTED_HEADER, ONCE_HEADER
+from contracts.names import EVENT_TIME_HEADER, ONCE_HEADER
 from contracts.settings import Settings, Topic
 
 log: Final = structlog.get_logger()
@@ -26,6 +26,9 @@ _LINGER_MS: Final = 0  # records are batches already
 
 class OutRecord(NamedTuple):
     """A record to be: times in epoch milliseconds, `rows` how many events it holds.
+
+    `timestamp` is that of the newest event, `ingested` the clock, which becomes Kafka's own timestamp: by that the
+    broker knows which producers are gone, and forgets what it had of them.
 
     `once`: a key with which it counts once within a day, however often it is sent; empty for none.
     """
@@ -73,7 +76,7 @@ class LogProducer:
                 self._topic.name,
                 record.value,
                 partition=record.partition,
-                timestamp=max(record.timestamp, 1),  # librdkafka takes 0 for "now"
+                timestamp=record.ingested,
                 headers=_headers(record),
                 on_delivery=lambda error, _message: self._on_delivery(number, error),
             )
@@ -187,7 +190,7 @@ class _Link:
 
 
 def _headers(record: OutRecord) -> list[tuple[str, str | bytes | None]]:
-    headers: list[tuple[str, str | bytes | None]] = [(INGESTED_HEADER, b"%d" % record.ingested)]
+    headers: list[tuple[str, str | bytes | None]] = [(EVENT_TIME_HEADER, b"%d" % record.timestamp)]
     return [*headers, (ONCE_HEADER, record.once.encode())] if record.once else headers
 
 

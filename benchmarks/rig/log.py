@@ -1,6 +1,5 @@
 """Fills a topic before anything reads it, so that what is measured is reading."""
 
-import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -8,17 +7,17 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from contracts.names import INGESTED_HEADER
+from contracts.names import EVENT_TIME_HEADER
 from contracts.settings import Settings, Topic
 
 CALL_SECONDS: Final = 30.0
 
 
 class Payload(NamedTuple):
-    """A record's value and timestamp (epoch milliseconds)."""
+    """A record's value and the time of its newest event (epoch milliseconds)."""
 
     value: bytes
-    timestamp: int
+    event_time: int
 
 
 def fill(settings: Settings, topic: Topic, payloads: Iterable[Payload]) -> None:
@@ -26,14 +25,12 @@ def fill(settings: Settings, topic: Topic, payloads: Iterable[Payload]) -> None:
     producer = Producer(
         {**settings.kafka_client, "acks": "all", "linger.ms": 20, "queue.buffering.max.messages": 100_000}
     )
-    headers: dict[str, str | bytes | None] = {INGESTED_HEADER: str(int(time.time() * 1000))}
     for number, payload in enumerate(payloads):
         partition = number % topic.partitions
+        headers: dict[str, str | bytes | None] = {EVENT_TIME_HEADER: str(payload.event_time)}
         while True:
             try:
-                producer.produce(
-                    topic.name, payload.value, partition=partition, timestamp=payload.timestamp, headers=headers
-                )
+                producer.produce(topic.name, payload.value, partition=partition, headers=headers)
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -44,7 +41,6 @@ def fill(settings: Settings, topic: Topic, payloads: Iterable[Payload]) -> None:
 def create(settings: Settings, name: str, partitions: int) -> Topic:
     """A topic besides the platform's own."""
     admin = AdminClient({**settings.kafka_client})
-    config = {"retention.ms": "-1"}  # timestamps are those of the events, long past
-    for created in admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values():
+    for created in admin.create_topics([NewTopic(name, partitions, 1)]).values():
         created.result(CALL_SECONDS)
     return Topic(name=name, partitions=partitions)

@@ -90,7 +90,7 @@ class Kafka(Part):
             "auto.create.topics.enable": "false",
             "compression.type": "producer",
             "log.segment.bytes": SEGMENT_BYTES,
-            "log.retention.ms": -1,  # a record's timestamp is event time: retention by time would delete old streams
+            "log.retention.ms": -1,  # a log ends by what was read of it
             "log.retention.check.interval.ms": 10_000,  # a trimmed log gives its disk back soon
             "message.max.bytes": kafka.max_record_bytes,
             "replica.fetch.max.bytes": kafka.max_record_bytes,

@@ -8,7 +8,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from contracts.names import INGESTED_HEADER
+from contracts.names import EVENT_TIME_HEADER
 from contracts.settings import Settings
 from testbed.malformed import LONGEST, bad_line, mixed_record
 from tests.chaos.http import Http
@@ -86,14 +86,12 @@ class Records:
 
     def _produce(self, value: bytes, number: int, time_ms: int, delivered: Delivered) -> None:
         topic = self._settings.topics.user_tags
-        clock = str(int(time.time() * 1000))
         try:
             self._producer.produce(
                 topic.name,
                 value,
                 partition=number % topic.partitions,
-                timestamp=time_ms,
-                headers={INGESTED_HEADER: clock},
+                headers={EVENT_TIME_HEADER: str(time_ms)},
                 on_delivery=delivered,
             )
         except KafkaException:  # this producer is lost for good

@@ -9,16 +9,16 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
 from contracts.codec import Record
-from contracts.names import INGESTED_HEADER, ONCE_HEADER
+from contracts.names import EVENT_TIME_HEADER, ONCE_HEADER
 from contracts.settings import Settings
-from jobs.flink import BLOB, Source, record_type
+from jobs.flink import BLOB, EVENT_TIME, Source, record_type
 
 # The columns of the table that a job reads, as `Pipeline.records` names them.
 SOURCE_COLUMNS = {
     "payload": DataTypes.BYTES(),
     "partition": DataTypes.INT(),
     "offset": DataTypes.BIGINT(),
-    "timestamp": DataTypes.TIMESTAMP_LTZ(3),
+    "ingested": DataTypes.TIMESTAMP_LTZ(3),
     "headers": DataTypes.MAP(DataTypes.STRING(), DataTypes.BYTES()),
 }
 
@@ -41,7 +41,7 @@ class Collection(Source):
                 record.payload,
                 record.offset % self.topic.partitions,
                 record.offset,
-                Instant.of_epoch_milli(record.timestamp),
+                Instant.of_epoch_milli(record.ingested),
                 self._headers(record),
             )
             for record in self.records
@@ -50,12 +50,12 @@ class Collection(Source):
         schema = Schema.new_builder()
         for name, kind in SOURCE_COLUMNS.items():
             schema = schema.column(name, kind)
-        schema = schema.watermark("timestamp", "`timestamp`")
+        schema = schema.column_by_expression("timestamp", EVENT_TIME).watermark("timestamp", "`timestamp`")
         stream = self.env.from_collection(rows, Types.ROW_NAMED(list(SOURCE_COLUMNS), kinds))
         tables.create_temporary_view("source", tables.from_data_stream(stream, schema.build()))
 
     def _headers(self, record: Record) -> dict[str, bytes]:
-        headers = {INGESTED_HEADER: str(record.ingested).encode()}
+        headers = {EVENT_TIME_HEADER: str(record.timestamp).encode()}
         return headers | ({ONCE_HEADER: self.once[record.offset].encode()} if record.offset in self.once else {})
 
 
@@ -65,7 +65,8 @@ def in_event_time(env: StreamExecutionEnvironment, rows: Sequence[Row], kinds: T
     Through a table, as PyFlink's own watermark strategies send watermarks by the clock only.
     """
     names = kinds.get_field_names()
-    types = {"timestamp": DataTypes.TIMESTAMP_LTZ(3), "offset": DataTypes.BIGINT(), "shard": DataTypes.INT()}
+    times = dict.fromkeys(("timestamp", "ingested"), DataTypes.TIMESTAMP_LTZ(3))
+    types = {**times, "offset": DataTypes.BIGINT(), "shard": DataTypes.INT()}
     schema = Schema.new_builder()
     for name in names:
         schema = schema.column(name, types.get(name, DataTypes.BYTES()))
@@ -79,7 +80,11 @@ def record_stream(env: StreamExecutionEnvironment, records: Sequence[Record]) ->
     """Records as `jobs.flink.Pipeline.records` yields them, not yet keyed."""
     rows = [
         Row(
-            record.payload, record.offset, Instant.of_epoch_milli(record.timestamp), str(record.ingested).encode(), None
+            record.payload,
+            record.offset,
+            Instant.of_epoch_milli(record.timestamp),
+            Instant.of_epoch_milli(record.ingested),
+            None,
         )
         for record in records
     ]

@@ -7,7 +7,6 @@ import pytest
 from confluent_kafka import Producer
 
 from contracts.alerts import Alert
-from contracts.names import INGESTED_HEADER
 from contracts.point_codec import encode_points
 from contracts.points import Point, series_of
 from contracts.settings import Settings
@@ -41,7 +40,6 @@ class Points:
             encode_points(points),
             partition=0,
             timestamp=newest,
-            headers={INGESTED_HEADER: str(newest)},
         )
 
     def flush(self) -> None:

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -68,8 +67,7 @@ class Sender:
                 self._topic.name,
                 encode_lines(tags),
                 partition=number % self._topic.partitions,
-                timestamp=traffic.start_ms + number * BATCH,
-                headers={names.INGESTED_HEADER: str(int(time.time() * 1000))},
+                headers={names.EVENT_TIME_HEADER: str(traffic.start_ms + number * BATCH)},
                 on_delivery=self._delivered,
             )
             self._producer.poll(0)

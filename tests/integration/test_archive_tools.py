@@ -23,7 +23,7 @@ from cli import letters as dead
 from contracts import coded, dead_letters
 from contracts.codec import Record, Reject, decode, encode_arrow, encode_lines
 from contracts.events import events_of
-from contracts.names import INGESTED_HEADER
+from contracts.names import EVENT_TIME_HEADER
 from contracts.point_codec import decode_points, encode_points_arrow
 from contracts.points import Point, decode_point, encode_point, series_of
 from contracts.settings import Settings, load
@@ -227,8 +227,8 @@ def log(world: World, broker: RealPart, monkeypatch: pytest.MonkeyPatch) -> Sett
                 own.topics.user_tags.name,
                 record.payload,
                 partition=partition,
-                timestamp=record.timestamp,
-                headers={INGESTED_HEADER: str(record.ingested)},
+                timestamp=record.ingested,
+                headers={EVENT_TIME_HEADER: str(record.timestamp)},
             )
     assert producer.flush(60) == 0
     return own

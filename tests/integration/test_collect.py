@@ -18,12 +18,13 @@ from api.collect.lane import partition_of
 from api.collect.producer import LogProducer, OutRecord
 from contracts.codec import Record, decode, is_arrow
 from contracts.events import tags_of
-from contracts.names import INGESTED_HEADER
+from contracts.names import EVENT_TIME_HEADER
 from contracts.settings import Settings, Topic, Topics
 from contracts.tags import UserTag, encode_tag
 from infra import topics as kafka_topics
 from tests.conftest import START_SECONDS, RealPart
 from tests.integration.api_server import DRAIN_SECONDS, Answer, ApiServer
+from tests.integration.deaf_proxy import DeafProxy
 
 NAME_VARIABLE = "TIDEWATCH_TOPICS__USER_TAGS__NAME"
 MARCH = 1_646_092_800_000  # 2022-03-01T00:00:00Z
@@ -61,7 +62,7 @@ def tag_line(number: int, **fields: Any) -> bytes:
 
 
 class Read(NamedTuple):
-    """A record as it stands in the log; times in epoch milliseconds."""
+    """A record as it stands in the log, its newest event's time and Kafka's own, both in epoch milliseconds."""
 
     partition: int
     offset: int
@@ -91,10 +92,10 @@ def read_log(settings: Settings, topic: Topic | None = None) -> list[Read]:
 
 
 def _read(message: Any) -> Read:
-    ((name, ingested),) = message.headers()
-    assert name == INGESTED_HEADER
+    ((name, newest),) = message.headers()
+    assert name == EVENT_TIME_HEADER
     place = (message.partition(), message.offset())
-    return Read(*place, message.timestamp()[1], int(ingested), message.value() or b"")
+    return Read(*place, int(newest), message.timestamp()[1], message.value() or b"")
 
 
 def tags_in(records: list[Read]) -> list[UserTag]:
@@ -288,6 +289,44 @@ def test_a_producer_that_is_lost_is_replaced(topic: Settings) -> None:
     assert asyncio.run(run()) == [None, None]
     assert metrics.PRODUCERS_REPLACED._value.get() == replaced + 1
     assert len(read_log(topic)) == 2
+
+
+def test_what_a_broker_wrote_and_could_not_answer_is_written_once(topic: Settings, broker: RealPart) -> None:
+    """It is killed when it has the record on disk and its answer has not arrived; the producer sends again."""
+
+    async def run() -> None:
+        proxy = DeafProxy(topic.kafka.port)
+        await proxy.start()
+        there = {"bootstrap_servers": f"127.0.0.1:{proxy.port}"}
+        behind = topic.model_copy(update={"kafka": topic.kafka.model_copy(update=there)})
+        producer = LogProducer(behind, topic.topics.user_tags, asyncio.get_running_loop())
+
+        def send(number: int) -> asyncio.Future[str | None]:
+            done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+            clock = int(time.time() * 1000)
+            producer.send(OutRecord(0, tag_line(number), MARCH, clock, 1), done.set_result)
+            return done
+
+        assert await asyncio.wait_for(send(1), START_SECONDS) is None
+        proxy.deafen()
+        second = send(2)
+        await asyncio.to_thread(wait_for_records, topic, 2)
+        broker.kill()
+        proxy.hear()
+        broker.start()  # in this thread: the broker ends with the thread that started it
+        assert await asyncio.wait_for(second, START_SECONDS) is None
+        await asyncio.to_thread(producer.close, 5)
+        proxy.close()
+
+    asyncio.run(run())
+    assert [tag.product_info.product_id for tag in tags_in(read_log(topic))] == [1, 2]
+
+
+def wait_for_records(settings: Settings, number: int) -> None:
+    """Until the log holds so many."""
+    deadline = time.monotonic() + START_SECONDS
+    while len(read_log(settings)) < number:
+        assert time.monotonic() < deadline, "the broker does not get the records"
 
 
 def test_sigterm_without_a_broker_answers_503_and_ends(topic: Settings) -> None:

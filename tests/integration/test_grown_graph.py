@@ -58,8 +58,7 @@ class Log:
                 topic.name,
                 encode_lines(tags) + (b"bad\n" if number % BAD == 0 else b""),
                 partition=number % topic.partitions,
-                timestamp=self._traffic.time(number * 1500),  # a minute is 40 records
-                headers={names.INGESTED_HEADER: str(int(time.time() * 1000))},
+                headers={names.EVENT_TIME_HEADER: str(self._traffic.time(number * 1500))},  # a minute is 40 records
             )
         assert self._producer.flush(SECONDS) == 0
         self.records += records

@@ -121,7 +121,7 @@ def test_the_log_of_points_is_trimmed_too(own: Settings) -> None:
         now = int(time.time() * 1000)
         value = encode_points([Point(series, now, float(next(numbers)))])
         for partition in range(2):
-            producer.produce(topic.name, value, partition=partition, headers={names.INGESTED_HEADER: str(now)})
+            producer.produce(topic.name, value, partition=partition)
         assert producer.flush(SECONDS) == 0
         keep()
         return all(begins(own, topic)) or None

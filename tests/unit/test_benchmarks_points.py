@@ -26,7 +26,7 @@ def test_records_hold_all_points_and_each_partition_its_series() -> None:
     found: list[tuple[int, int, float]] = []
     for offset, payload in enumerate(payloads(STREAM, 2)):
         assert is_arrow(payload.value)
-        points, series, rejects = decode_points([Record(offset, payload.timestamp, payload.timestamp, payload.value)])
+        points, series, rejects = decode_points([Record(offset, payload.event_time, payload.event_time, payload.value)])
         assert rejects == []
         assert {one.shard % 2 for one in series.values()} <= {offset % 2}
         found += zip(*(points[name].to_pylist() for name in ("time", "series", "value")), strict=True)
