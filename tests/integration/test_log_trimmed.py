@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -52,11 +52,19 @@ def own(
     cancel(FlinkCluster(own))
 
 
-def fill(settings: Settings, topic: Topic, records: int) -> None:
+def fill(settings: Settings, topic: Topic, records: int) -> dict[int, int]:
+    """Writes blank records, which end the blocks before them; by partition, the offset after the last of them."""
+    ends: dict[int, int] = {}
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        assert error is None
+        ends[message.partition() or 0] = (message.offset() or 0) + 1
+
     producer = Producer({**settings.kafka_client})
     for number in range(records):
-        producer.produce(topic.name, BLANK, partition=number % 2, timestamp=1)
+        producer.produce(topic.name, BLANK, partition=number % 2, timestamp=1, on_delivery=delivered)
     assert producer.flush(SECONDS) == 0
+    return ends
 
 
 def begins(settings: Settings, topic: Topic) -> list[int]:
@@ -75,7 +83,7 @@ def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: 
         assert folder is not None
         shutil.copytree(folder, saved)
         keep()
-        fill(own, own.topics.user_tags, 200)
+        filled = fill(own, own.topics.user_tags, 200)
         assert begins(own, own.topics.user_tags) == [0, 0]
 
         def trimmed() -> bool | None:
@@ -92,6 +100,17 @@ def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: 
             deploy(own, Options(restore=str(saved)), print)
         assert cluster.running(names.DATA_JOB) == running
         assert deploy(own, Options(force=True), print) != running
+
+        # A day later the savepoint holds the log no more, and it comes back within its bound.
+        fill(own, own.topics.user_tags, 2)
+        later = KeepLog(own, lambda: time.time() + (own.flink.restore_hours + 1) * 3600)
+
+        def small() -> bool | None:
+            later()
+            now = begins(own, own.topics.user_tags)
+            return all(begin >= filled[partition] for partition, begin in enumerate(now)) or None
+
+        until(small, SECONDS, "the trimming of all that made the log too large", every=1.0)
     expect_counted(own, sender.sent)
 
 
