@@ -4,7 +4,9 @@ import asyncio
 
 import uvloop
 
+from benchmarks.course import halving
 from benchmarks.peers.task import KEEP, Found, no_lists, remember
+from benchmarks.processes import DRIVER, Usage
 from benchmarks.rig.closed_loop import ClosedLoop
 from benchmarks.rig.collecting import Measured, middle
 from contracts.tags import encode_tag
@@ -52,3 +54,9 @@ def test_a_peer_keeps_the_newest_in_order() -> None:
     for entries in lists.values():
         found.add_list(entries)
     assert found == Found(groups=1, events=KEEP, price=2 * KEEP)
+
+
+def test_what_would_halve_the_cpu_is_told_by_what_was_used() -> None:
+    usage = Usage()
+    usage.cpu = {"api": 3.0, DRIVER: 1.0, "kafka": 4.0}
+    assert "API and driver took 50% of the CPU" in halving(usage)
