@@ -24,6 +24,7 @@ Lines go through the API, which checks them again and says what is still wrong. 
 again; one that is still wrong is.
 """
 LINES_A_CALL = 100  # the API lists so many of the lines that are wrong
+CALL_SECONDS = 60.0
 NONE_GOOD = 400
 
 
@@ -104,18 +105,13 @@ def _send(settings: "Settings", route: str, letters: "list[DeadLetter]") -> None
 def _post(settings: "Settings", route: str, lines: list[bytes], before: int) -> set[int]:
     """Sends the lines, of which there were `before` in earlier calls; which of them are still wrong, from 0."""
     import json
-    import urllib.error
-    import urllib.request
+    from urllib.error import HTTPError
 
-    request = urllib.request.Request(  # noqa: S310  # our own API, by the settings
-        f"http://{settings.host}:{settings.api.port}{route}", b"\n".join(lines) + b"\n"
-    )
-    if settings.api.token:
-        request.add_header("Authorization", f"Bearer {settings.api.token}")
+    from infra import own_api
+
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # as above
-            result: dict[str, Any] = json.load(answer)
-    except urllib.error.HTTPError as error:
+        result: dict[str, Any] = json.loads(own_api.post(settings, route, b"\n".join(lines) + b"\n", CALL_SECONDS))
+    except HTTPError as error:
         body = error.read()
         if error.code != NONE_GOOD:
             raise click.ClickException(f"the API refused: {error.code} {body.decode(errors='replace')}") from None
@@ -123,7 +119,8 @@ def _post(settings: "Settings", route: str, lines: list[bytes], before: int) -> 
         _tell(result, before)
         return set(range(len(lines)))
     except OSError as error:
-        raise click.ClickException(f"no API at {request.full_url}: {error}; see `tidewatch status`") from None
+        where = own_api.address(settings, route)
+        raise click.ClickException(f"no API at {where}: {error}; see `tidewatch status`") from None
     _tell(result, before)
     return {problem["line"] - 1 for problem in result["errors"]}
 

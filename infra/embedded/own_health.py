@@ -16,7 +16,7 @@ import structlog
 from confluent_kafka import KafkaException
 
 from contracts.settings import Settings
-from infra import topic_records
+from infra import own_api, topic_records
 from infra.flink.rest import FlinkError, Rest
 from infra.flink_cluster import FlinkCluster, JobMetrics
 
@@ -71,14 +71,8 @@ class OwnHealth:
         yield Reading("tidewatch_dead_letter_records", records, {}, counter=True)
 
     def _send(self, found: Iterable[Reading]) -> None:
-        api = self._settings.api
         lines = b"".join(json.dumps(point).encode() + b"\n" for point in as_points(found, self._totals))
-        address = f"http://{self._settings.host}:{api.port}/v1/points"
-        request = urllib.request.Request(address, lines)  # noqa: S310  # as above
-        if api.token:
-            request.add_header("Authorization", f"Bearer {api.token}")
-        with urllib.request.urlopen(request, timeout=CALL_SECONDS):  # noqa: S310  # as above
-            pass
+        own_api.post(self._settings, "/v1/points", lines, CALL_SECONDS)
 
 
 def of_status(status: Status) -> Iterator[Reading]:

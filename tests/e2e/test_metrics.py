@@ -56,6 +56,16 @@ def _wrong(settings: Settings, command: str, expected: str) -> str | None:
     return None if not expected or done.stdout.strip() == expected.strip() else f"{command}: {done.stdout}"
 
 
+def test_the_platforms_own_health_arrives_as_points(world: World) -> None:
+    parts = {"kafka", "clickhouse", "flink-jobmanager", "flink-taskmanager", "api", "alerts"}
+
+    def missing() -> str | None:
+        answer = world.call("GET", "/api/v1/label/part/values?metric=tidewatch_part_up")
+        return None if answer.status == 200 and parts <= set(answer.json()["values"]) else str(answer.body)
+
+    wait_until(missing)
+
+
 @pytest.mark.parametrize("seed", [1])
 def test_statistics_of_points_by_every_interface(world: World, seed: int) -> None:
     """Shuffled over three hours, some in the same millisecond, with malformed lines among them."""
