@@ -5,6 +5,7 @@ yields values only), and leave through it, as it writes keys and transactions.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import Final
 from uuid import UUID
@@ -148,7 +149,8 @@ class Pipeline:
         self._outputs.attach_as_datastream()
 
 
-def partition_keys(partitions: int, groups: int) -> list[int]:
+@cache  # found by asking the JVM hundreds of times, for each pipeline of a job alike
+def partition_keys(partitions: int, groups: int) -> tuple[int, ...]:
     """A key for each partition such that the keys lie evenly over Flink's `groups` key groups.
 
     Keys 0, 1, 2… would fall on few subtasks by chance, since Flink hashes them; here partition p falls into group
@@ -165,7 +167,7 @@ def partition_keys(partitions: int, groups: int) -> list[int]:
         if partition is not None:
             keys[partition] = candidate
         if not wanted:
-            return [keys[partition] for partition in range(partitions)]
+            return tuple(keys[partition] for partition in range(partitions))
     raise AssertionError("count() never ends")
 
 
