@@ -90,8 +90,9 @@ def _points(count: int, first: int = 0) -> list[Point]:
 
 
 def _get(point: Point) -> bytes:
-    labels = "&".join(f"{key}={value}" for key, value in point.series.labels)
-    target = f"/collect?key={point.series.name}&value={point.value}&time={point.time}&{labels}"
+    """Of its labels the host: the others have no place in this call."""
+    host = dict(point.series.labels)["host"]
+    target = f"/collect?key={point.series.name}&value={point.value}&time={point.time}&host={host}"
     return b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target.encode()
 
 

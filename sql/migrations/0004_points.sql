@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS points
     partition UInt16 CODEC(ZSTD),
     offset Int64 CODEC(Delta, ZSTD),
     line Int32 CODEC(Delta, ZSTD),
-    day Date CODEC(ZSTD)  -- of ingestion: a header of the record, so a replay writes to the same partition of the table
+    day Date CODEC(ZSTD)  -- of ingestion: the record says it, so a replay writes to the same partition of the table
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY day

@@ -12,7 +12,7 @@ NAME = "rival-flink-sql-points"
 SOURCE = """
 CREATE TABLE points (
     name STRING, kind STRING, labels ROW<host STRING, region STRING>, `time` BIGINT, `value` DOUBLE,
-    at AS TO_TIMESTAMP_LTZ(`time`, 3), WATERMARK FOR at AS at - INTERVAL '5' SECOND
+    rowtime AS TO_TIMESTAMP_LTZ(`time`, 3), WATERMARK FOR rowtime AS rowtime - INTERVAL '5' SECOND
 ) WITH ('connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{bootstrap}',
         'properties.group.id' = 'rival', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json')
 """
@@ -26,7 +26,7 @@ QUERY = """
 INSERT INTO bins
 SELECT window_start, name, labels.host, labels.region,
     COUNT(*), SUM(`value`), MIN(`value`), MAX(`value`), SUM(`value` * `value`), LAST_VALUE(`value`)
-FROM TABLE(TUMBLE(TABLE points, DESCRIPTOR(at), INTERVAL '1' MINUTE))
+FROM TABLE(TUMBLE(TABLE points, DESCRIPTOR(rowtime), INTERVAL '1' MINUTE))
 GROUP BY window_start, window_end, name, labels.host, labels.region
 """
 
