@@ -2,7 +2,7 @@
 
 A block is a contiguous run of a partition's records. It ends
 
-- before the first record whose timestamp lies in a later minute than that of the block's first record,
+- before the first record whose event time lies in a later minute than that of the block's first record,
 - before the first record that came in on another day than the block's first record,
 - after 50,000 lines before the first record with lines that lies in an earlier minute: one stray record of today in a
   stream of years ago would else hold the block open for as long as lines last,

@@ -38,7 +38,7 @@ def halving(usage: Usage) -> str:
     both, whole = usage.cpu["api"] + usage.cpu[DRIVER], sum(usage.cpu.values())
     return (
         f"what would halve it: many tags in a body (POST /v1/user-tags); API and driver took {both / whole:.0%} of the "
-        "CPU, nearly all for HTTP of single tags, and Kafka and Flink are paid by the record; docs/performance.md"
+        "CPU, most of it for HTTP of single calls, and Kafka and Flink are paid by the record; docs/performance.md"
     )
 
 

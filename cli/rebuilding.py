@@ -13,9 +13,9 @@ from analysis.profile_updates import updates_of
 from contracts.codec import Record, decode
 from contracts.names import EVENT_TIME_HEADER, USER_TAGS_TABLE
 from contracts.settings import Settings
+from contracts.times import clamp, event_time
 from infra import log_records, log_start, topics
 from jobs.archive import archive_rows
-from jobs.buffer import clamp, event_time
 from stores import archive
 from stores.profiles import ProfileStore
 

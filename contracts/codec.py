@@ -5,7 +5,7 @@ first bytes. `decode` turns any run of records of one partition into one RecordB
 are small when traffic is light, and pyarrow costs about 100 us a call whatever the size, so callers buffer
 records and decode many at once.
 
-The rule looks at the bytes of the record and its timestamp only, so that a replay decides alike.
+The rule looks at the bytes of the record and its event time only, so that a replay decides alike.
 """
 
 from collections.abc import Iterable, Iterator

@@ -22,6 +22,24 @@ _USUAL: Final = len("2022-03-01T00:00:00.649Z")
 _FINER: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 # What ClickHouse's DateTime holds: 1970-01-01 up to, and without, 2106-02-07.
 LATEST_MS: Final = 2**32 * 1000 - MINUTE_MS
+# The event time of records that hold no event and know no time: neither minutes nor blocks end by it.
+NO_TIME_MS: Final = 1
+_LONGEST: Final = len("9999999999999")
+
+
+def clamp(milliseconds: int) -> int:
+    """A record's time within what the store can hold; a producer may write any."""
+    return min(max(milliseconds, 0), LATEST_MS - 1)
+
+
+def event_time(header: bytes | None, ingested: int) -> int:
+    """The newest event's time by a record's header; Kafka's timestamp where there is no usable one, or a later one.
+
+    `jobs.flink` has the same rule in SQL: a time ahead of the clock would end all minutes before it.
+    """
+    if header is None or not header.isdigit() or len(header) > _LONGEST:
+        return ingested
+    return min(int(header), ingested)
 
 
 def parse_instant(text: str) -> int:

@@ -18,7 +18,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
 
 from contracts.codec import Record
-from contracts.times import LATEST_MS
+from contracts.times import clamp
 from jobs.flink import BLOB
 
 logger = logging.getLogger(__name__)
@@ -155,15 +155,3 @@ def unpack(blob: bytes) -> Record:
     """The record that `pack` made into bytes."""
     offset, timestamp, ingested = _PLACE.unpack_from(blob)
     return Record(offset, timestamp, ingested, blob[_PLACE.size :])
-
-
-def clamp(milliseconds: int) -> int:
-    """A record's time within what the store can hold; a producer may write any."""
-    return min(max(milliseconds, 0), LATEST_MS - 1)
-
-
-def event_time(header: bytes | None, ingested: int) -> int:
-    """The newest event's time from the record's header; Kafka's timestamp where there is no usable one."""
-    if header is None or not header.isdigit() or len(header) > len("4294967295000"):
-        return ingested
-    return clamp(int(header))

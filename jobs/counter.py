@@ -19,7 +19,8 @@ from analysis import arrow
 from analysis.blocks import Block
 from contracts.codec import Record
 from contracts.settings import Settings
-from jobs.buffer import Bounds, PartitionBuffer, WriteFailed, clamp
+from contracts.times import clamp
+from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
 from jobs.flink import BLOB, Source
 from jobs.writer import Writer
 

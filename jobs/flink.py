@@ -31,10 +31,12 @@ from contracts.settings import Settings, Topic
 TRANSACTION_TIMEOUT_MS: Final = 604_800_000
 FETCH_BYTES: Final = 65_536
 FETCH_WAIT_MS: Final = 100
-# As `jobs.buffer.event_time` has it: the header if it is a number of a length that times have, else Kafka's timestamp.
+# As `contracts.times.event_time` has it: the header if it is a number of a length that times have, and no later than
+# Kafka's timestamp, else that.
 _HEADER: Final = f"CAST(headers['{EVENT_TIME_HEADER}'] AS STRING)"
+_TOLD: Final = f"TO_TIMESTAMP_LTZ(TRY_CAST({_HEADER} AS BIGINT), 3)"
 EVENT_TIME: Final = (
-    f"IF(REGEXP({_HEADER}, '\\A[0-9]{{1,13}}\\z'), TO_TIMESTAMP_LTZ(TRY_CAST({_HEADER} AS BIGINT), 3), ingested)"
+    f"CASE WHEN REGEXP({_HEADER}, '\\A[0-9]{{1,13}}\\z') AND {_TOLD} < ingested THEN {_TOLD} ELSE ingested END"
 )
 
 

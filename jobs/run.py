@@ -19,7 +19,7 @@ Build = Callable[..., None]
 def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_ms: int = 0) -> None:
     """Builds the job over these topics, by their names in `settings.topics`, and submits it under `name`.
 
-    Without a checkpoint it begins where the arguments say; `back_ms` is how long before the newest record `recent` is.
+    Without a checkpoint it begins where the arguments say; `back_ms` is how long before the newest event `recent` is.
     How it runs (checkpoints, restarts, memory) is the cluster's configuration, and `infra/flink/options.py`.
     """
     arguments = _arguments(name)

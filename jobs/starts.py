@@ -10,19 +10,22 @@ import sql
 from contracts.names import (
     BLOCKS_TABLE,
     DATA_PIPELINES,
+    EVENT_TIME_HEADER,
     POINT_BLOCKS_TABLE,
     POINT_PIPELINES,
     POINTS_TABLE,
     USER_TAGS_TABLE,
 )
 from contracts.settings import Settings, Topic
+from contracts.times import NO_TIME_MS, event_time
 from stores import clickhouse
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import Consumer, Message, TopicPartition
 
 BROKER_SECONDS = 10.0
 ASK_SECONDS = 0.2
+LOOK_RECORDS: Final = 64
 
 
 class StartError(Exception):
@@ -88,32 +91,68 @@ def _starts(settings: Settings, stream: _Stream, topic_id: UUID) -> dict[int, in
 def recent_starts(settings: Settings, topic: Topic, back_ms: int) -> dict[int, int]:
     """An offset for each partition: of the first record that is at most `back_ms` older than the topic's newest.
 
-    For a job that has no results of its own to go on from, and needs to know only a while. Empty for an empty topic.
+    By event time, and about: a record may be older than one before it. For a job that has no results of its own to go
+    on from, and needs to know only a while. Empty for a topic without events.
     """
     with _consumer(settings, topic, "tidewatch-starts") as (consumer, places):
-        ends = [consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS) for place in places]
-        filled = [(place, end) for place, (begin, end) in zip(places, ends, strict=True) if end > begin]
-        newest = [_time_of_last(consumer, place, end) for place, end in filled]
-        if not newest:
+        logs = [_Log(consumer, place) for place in places]
+        newest = max((log.newest() for log in logs), default=NO_TIME_MS)
+        if newest <= NO_TIME_MS:
             return {}
-        for place in places:
-            place.offset = max(max(newest) - back_ms, 0)
-        found = consumer.offsets_for_times(places, timeout=BROKER_SECONDS)
-    return {
-        place.partition: place.offset if place.offset >= 0 else end for place, (_, end) in zip(found, ends, strict=True)
-    }
+        return {log.partition: log.first_since(newest - back_ms) for log in logs}
 
 
-def _time_of_last(consumer: "Consumer", place: "TopicPartition", end: int) -> int:
-    """Epoch milliseconds of the record before the offset `end`."""
-    place.offset = end - 1
-    consumer.assign([place])
-    deadline = time.monotonic() + BROKER_SECONDS
-    while time.monotonic() < deadline:
-        for message in consumer.consume(1, timeout=ASK_SECONDS):
-            if message.error() is None:
-                return int(message.timestamp()[1])
-    raise StartError(f"the broker does not hand out offset {end - 1} of {place.topic}/{place.partition}")
+class _Log:
+    """A partition's records by event time. Those that know no time tell nothing: `NO_TIME_MS`."""
+
+    def __init__(self, consumer: "Consumer", place: "TopicPartition") -> None:
+        self._consumer, self._place = consumer, place
+        self._begin, self._end = consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)
+        self.partition: int = place.partition
+
+    def newest(self) -> int:
+        """Of the last records that know a time; `NO_TIME_MS` where none does."""
+        high, look = self._end, LOOK_RECORDS
+        while high > self._begin:
+            low = max(self._begin, high - look)
+            newest = max((time for _, time in self._timed(low, high)), default=NO_TIME_MS)
+            if newest > NO_TIME_MS:
+                return newest
+            high, look = low, 4 * look
+        return NO_TIME_MS
+
+    def first_since(self, since: int) -> int:
+        """The offset of a record of that time or later, of which the one before is older; the end if there is none."""
+        low, high = self._begin, self._end
+        while low < high:
+            middle = (low + high) // 2
+            offset, found = next(self._timed(middle, high), (high, since))
+            if found >= since:
+                high = middle
+            else:
+                low = offset + 1
+        return low
+
+    def _timed(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Offset and event time of the records from `low` up to `high` that know one."""
+        self._place.offset = low
+        self._consumer.assign([self._place])
+        deadline = time.monotonic() + BROKER_SECONDS
+        while time.monotonic() < deadline:
+            for message in self._consumer.consume(LOOK_RECORDS, timeout=ASK_SECONDS):
+                offset = message.offset() or 0
+                if message.error() is None and offset < high and (at := _event_time(message)) > NO_TIME_MS:
+                    yield offset, at
+                if (
+                    offset >= high - 1
+                ):  # the last of them, one beyond, or the end of the log: not all offsets are records
+                    return
+        raise StartError(f"the broker does not hand out offset {low} of {self._place.topic}/{self.partition}")
+
+
+def _event_time(message: "Message") -> int:
+    told = dict(message.headers() or []).get(EVENT_TIME_HEADER)
+    return event_time(told.encode() if isinstance(told, str) else told, int(message.timestamp()[1]))
 
 
 def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
@@ -168,7 +207,8 @@ def _consumer(settings: Settings, topic: Topic, group: str) -> Iterator["tuple[C
     """With the partitions of the topic."""
     from confluent_kafka import Consumer, TopicPartition  # where the job is submitted; workers may not have it
 
-    consumer = Consumer({**settings.kafka_client, "group.id": group, "enable.auto.commit": False})
+    quiet = {"enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer({**settings.kafka_client, "group.id": group, **quiet})
     try:
         yield consumer, [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
     finally:

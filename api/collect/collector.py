@@ -19,6 +19,7 @@ from api.collect.load import LoadGate
 from api.collect.producer import LogProducer, OutRecord
 from api.problems import unavailable
 from contracts.settings import Settings, Topic
+from contracts.times import NO_TIME_MS
 
 Clock = Callable[[], int]  # epoch milliseconds
 
@@ -26,7 +27,6 @@ _PROBE_SECONDS: Final = 0.2  # between looks at whether the broker is back
 _PROBE_TIMEOUT: Final = 1.0
 _TICK_SECONDS: Final = 1.0  # a live partition without events for so long is sent a tick
 _WAKE_SECONDS: Final = 10.0  # and one of a stream that is not live, a tick that moves no time
-_NO_TIME: Final = 1  # epoch milliseconds: earlier than any event, so neither minutes nor blocks end by it
 _TICK_CHECK_SECONDS: Final = 0.25
 
 
@@ -195,7 +195,7 @@ class Collector:
             for lane in self._lanes:
                 if now - lane.last_sent >= quiet and not lane.breaker.is_open(now):
                     clock = self._clock()
-                    timestamp = clock if self._topic.live else _NO_TIME
+                    timestamp = clock if self._topic.live else NO_TIME_MS
                     self._send(lane, OutRecord(lane.partition, b"", timestamp, clock, 0), [], 0)
 
 

@@ -1,6 +1,6 @@
 -- Every event as it came in: the truth that aggregates and profiles can be rebuilt from.
 -- An event is known by its place in the log (topic_id, partition, offset, line); one written twice is one row.
--- The day of ingestion is a header of the Kafka record, so a replay writes to the same partition of the table.
+-- The day of ingestion is that of the Kafka record's timestamp, so a replay writes to the same partition of the table.
 CREATE TABLE IF NOT EXISTS user_tags
 (
     time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),

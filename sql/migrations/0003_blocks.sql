@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS blocks
     block Int64,       -- the first offset
     last_offset Int64, -- the last offset read so far
     lines UInt64,
-    minute DateTime('UTC'),  -- the minute of the newest record timestamp in it
+    minute DateTime('UTC'),  -- the minute of the newest event time in it
     ingested DateTime64(3, 'UTC')  -- of its first record
 )
 ENGINE = ReplacingMergeTree(last_offset)

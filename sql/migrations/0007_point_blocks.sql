@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS point_blocks
     block Int64,       -- the first offset
     last_offset Int64, -- the last offset read so far
     lines UInt64,
-    minute DateTime('UTC'),  -- of the first record's timestamp
+    minute DateTime('UTC'),  -- of the first record's event time
     ingested DateTime64(3, 'UTC')  -- of its first record
 )
 ENGINE = ReplacingMergeTree(last_offset)

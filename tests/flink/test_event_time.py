@@ -9,7 +9,8 @@ from pyflink.datastream import KeyedProcessFunction
 from contracts.codec import Record
 from contracts.names import EVENT_TIME_HEADER
 from contracts.settings import Settings
-from jobs.buffer import event_time, record_of
+from contracts.times import event_time
+from jobs.buffer import record_of
 from jobs.flink import Pipeline
 from tests.flink.conftest import Environments
 from tests.flink.streams import Collection, collect
@@ -19,6 +20,7 @@ HEADERS = [
     None,
     b"1646092800000",
     b"0",
+    b"1700000000001",  # after it came in
     b"9999999999999",
     b"99999999999999",  # longer than times are
     b"",

@@ -298,7 +298,8 @@ def test_what_a_broker_wrote_and_could_not_answer_is_written_once(topic: Setting
         proxy = DeafProxy(topic.kafka.port)
         await proxy.start()
         there = {"bootstrap_servers": f"127.0.0.1:{proxy.port}"}
-        behind = topic.model_copy(update={"kafka": topic.kafka.model_copy(update=there)})
+        patient = topic.api.model_copy(update={"delivery_timeout_seconds": START_SECONDS})
+        behind = topic.model_copy(update={"kafka": topic.kafka.model_copy(update=there), "api": patient})
         producer = LogProducer(behind, topic.topics.user_tags, asyncio.get_running_loop())
 
         def send(number: int) -> asyncio.Future[str | None]:
@@ -311,6 +312,7 @@ def test_what_a_broker_wrote_and_could_not_answer_is_written_once(topic: Setting
         proxy.deafen()
         second = send(2)
         await asyncio.to_thread(wait_for_records, topic, 2)
+        assert not second.done()  # else the answer went round the proxy
         broker.kill()
         proxy.hear()
         broker.start()  # in this thread: the broker ends with the thread that started it

@@ -5,6 +5,7 @@ import uuid
 import pytest
 from confluent_kafka import Producer
 
+from contracts.names import EVENT_TIME_HEADER
 from contracts.settings import Settings, Topic
 from contracts.times import MINUTE_MS
 from infra import topics as kafka_topics
@@ -36,3 +37,20 @@ def test_it_begins_so_long_before_the_newest_record_of_all(settings: Settings, t
     assert producer.flush(PATIENCE) == 0
     assert recent_starts(settings, topic, 5 * MINUTE_MS) == {0: 4, 1: 1, 2: 0}
     assert recent_starts(settings, topic, 60 * MINUTE_MS) == {0: 0, 1: 0, 2: 0}
+
+
+def test_it_goes_by_event_time_and_ticks_tell_nothing(settings: Settings, topic: Topic) -> None:
+    """All came in just now: nine minutes of an old day, and since then only records that hold no event."""
+    producer = Producer(settings.kafka_client)
+
+    def send(value: bytes, time: int, partition: int = 0) -> None:
+        producer.produce(topic.name, value, partition=partition, headers={EVENT_TIME_HEADER: str(time)})
+
+    for minute in range(10):
+        send(b"x", START_MS + minute * MINUTE_MS)
+        send(b"", 1)
+    for _ in range(300):
+        send(b"", 1)
+        send(b"", 1, partition=1)
+    assert producer.flush(PATIENCE) == 0
+    assert recent_starts(settings, topic, 5 * MINUTE_MS) == {0: 7, 1: 0, 2: 0}

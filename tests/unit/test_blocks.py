@@ -103,7 +103,7 @@ def test_streams_years_apart_may_interleave() -> None:
 
 
 def test_a_block_holds_what_came_in_on_one_day() -> None:
-    """Rows go by the day of the block's first record: one without a header, that seems years old, takes none along."""
+    """Rows go by the day of the block's first record: one whose own timestamp is years old takes none along."""
     log = [at(0, 0), at(1, 0), at(2, 0, ingested=0), at(3, 0), at(4, 0, ingested=NOW + DAY_MS)]
     assert [(one.block.start, one.block.ingested) for one in read([log])] == [
         (0, NOW),
