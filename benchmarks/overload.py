@@ -41,8 +41,7 @@ MOST_MEMORY: Final = 100_000_000  # bytes that the flood may add
 @dataclass(frozen=True)
 class Kind:
     """Calls with so many `events` each, answered by `status` when taken: `connections` that keep the collector at its
-    peak, and `clients` of the flood, more than it takes at a time. `times` the peak are due. An accepted call may take
-    `late` seconds."""
+    peak, and `clients` of the flood, more than it takes at a time. `times` the peak are due."""
 
     name: str
     requests: list[bytes]
@@ -52,7 +51,6 @@ class Kind:
     clients: int
     times: int = TIMES
     stream: Stream = "user_tags"
-    late: float = LATE
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _judge(kind: Kind, peak: Peak, flood: OpenLoop, memory: int, seconds: float,
     if len(flood.accepted) / seconds < LEAST_OF_THE_PEAK * peak.rate:
         raise BenchmarkFailed(f"{len(flood.accepted) / seconds:.0f} calls/s accepted of a peak of {peak.rate:.0f}")
     late = quantile(sorted(flood.accepted), 0.99)
-    if late > max(kind.late, KEPT * peak.p99):
+    if late > max(LATE, KEPT * peak.p99):
         raise BenchmarkFailed(f"the 99th percentile of the accepted calls is {late * 1000:.0f} ms")
     if memory > peak.memory + MOST_MEMORY:
         raise BenchmarkFailed(f"memory grew from {peak.memory / 1e6:.0f} to {memory / 1e6:.0f} MB")

@@ -3,7 +3,6 @@
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from confluent_kafka import Producer
 
 from contracts.alerts import Alert, encode
 from contracts.settings import Settings
-from stores import alert_incidents
+from stores import alert_incidents, alert_outbox
 from stores.alert_incidents import Filter
 from tests.conftest import RealPart
 from tests.integration.alert_service import AlertService, pager_calls, webhook_keys, webhook_messages
@@ -181,15 +180,12 @@ def test_of_two_instances_one_works_and_the_other_takes_over(
     assert (first.leads(), second.leads()) == (True, False)
     alerts = [named(number) for number in range(4)]
     first.say(*alerts[:2])
-    first.until(lambda: len(webhook_keys(receiver)) == 2)
+    first.until(lambda: _noted(first, "hook") == 2)  # killed before, it would be right to send one again
     first.kill()
     first.say(*alerts[2:])
     second.until(lambda: keys_of(alerts, "firing") <= set(webhook_keys(receiver)))
     assert second.leads()
-    told = Counter(message.key for message in webhook_messages(receiver))
-    assert set(told) == keys_of(alerts, "firing")
-    # Of those before, one may come again under its key: it was sent, and the kill came before that was noted.
-    assert all(told[key] == 1 for key in keys_of(alerts[2:], "firing"))
+    assert len(webhook_messages(receiver)) == 4
 
 
 def test_what_was_not_committed_is_not_told(make: Make, receiver: HttpReceiver, settings: Settings) -> None:
@@ -262,6 +258,15 @@ def _tell_all(service: AlertService, alerts: list[Alert], seed: float) -> None:
     for moment, alert in sorted([*moments, *ends], key=lambda pair: pair[0]):
         time.sleep(max(0.0, began + moment - time.monotonic()))
         service.say(alert)
+
+
+def _noted(service: AlertService, receiver: str) -> int:
+    """Letters to the receiver that stand as sent."""
+    store = service.store()
+    with store.reading() as connection:
+        count = alert_outbox.counts(connection).get((receiver, "sent"), 0)
+    store.close()
+    return count
 
 
 def _live(service: AlertService) -> int:
