@@ -52,7 +52,7 @@ def cut(block: Block | None, records: Iterable[Record]) -> Iterator[Segment]:
                 yield Segment(block, taken)
             block, taken = None, []
         if block is None:
-            block = Block(record.offset, record.timestamp // MINUTE_MS, 0, record.offset, record.ingested)
+            block = Block(record.offset, record.event_time // MINUTE_MS, 0, record.offset, record.ingested)
         block = block._replace(lines=block.lines + lines, last=record.offset)
         taken.append(record)
     if block is not None and taken:
@@ -61,7 +61,7 @@ def cut(block: Block | None, records: Iterable[Record]) -> Iterator[Segment]:
 
 def _ends(block: Block, record: Record, lines: int) -> bool:
     """Whether the block ends before this record, which has so many lines."""
-    minute = record.timestamp // MINUTE_MS
+    minute = record.event_time // MINUTE_MS
     if minute > block.minute or block.lines >= MAX_LINES or record.ingested // DAY_MS != block.ingested // DAY_MS:
         return True
     return minute < block.minute and lines > 0 and block.lines >= MIXED_LINES

@@ -25,10 +25,10 @@ BAD_ROW: Final = "a value outside of the contract: time, device, action, the len
 
 
 class Record(NamedTuple):
-    """A Kafka record; in epoch milliseconds its newest event's time (`timestamp`) and Kafka's own (`ingested`)."""
+    """A Kafka record; in epoch milliseconds its newest event's time (`event_time`) and Kafka's own (`ingested`)."""
 
     offset: int
-    timestamp: int
+    event_time: int
     ingested: int
     payload: bytes
 
@@ -116,7 +116,7 @@ class _Lines:
         self._ingested: list[int] = []
 
     def add(self, record: Record, rejects: list[Reject]) -> None:
-        found = lines.read(record.payload, record.timestamp)
+        found = lines.read(record.payload, record.event_time)
         self._tags += found.tags
         self._times += found.times
         self._numbers += found.numbers
@@ -140,13 +140,14 @@ def _decode_arrow(record: Record, rejects: list[Reject]) -> Iterator[pa.RecordBa
         return
     rows = events.num_rows
     whole = _placed(events, (np.full(rows, record.offset), np.arange(rows), np.full(rows, record.ingested)))
-    if arrow_events.all_good(events, record.timestamp):
+    if arrow_events.all_good(events, record.event_time):
         yield whole
         return
-    good = arrow_events.good_rows(events, record.timestamp)
+    good = arrow_events.good_rows(events, record.event_time)
     for row in whole.filter(pc.invert(good)).to_pylist():
         line = encode_row(row)
-        field, reason = next(((bad.field, bad.reason) for bad in lines.read(line, record.timestamp).bad), ("", BAD_ROW))
+        bad = next(iter(lines.read(line, record.event_time).bad), None)
+        field, reason = (bad.field, bad.reason) if bad else ("", BAD_ROW)
         rejects.append(Reject(record.offset, row["line"], field, reason, line))
     yield whole.filter(good)
 

@@ -105,7 +105,7 @@ def _from_lines(records: list[Record], series: dict[int, Series], rejects: list[
     numbers: list[int] = []
     sizes: list[int] = []
     for record in records:
-        found = point_lines.read(record.payload, record.timestamp)
+        found = point_lines.read(record.payload, record.event_time)
         rejects += [Reject(record.offset, *one) for one in found.bad]
         points += found.points
         numbers += found.numbers
@@ -129,13 +129,13 @@ def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series
     ids, fault = _identify(texts.dictionary.to_pylist(), series)
     codes, times, values = texts.indices.to_numpy(), whole["time"].to_numpy(), whole["value"].to_numpy()
     sizes = [table.num_rows for _, table in tables]
-    places = np.array([(one.offset, one.timestamp, one.ingested) for one, _ in tables], np.int64).reshape(-1, 3)
-    offset, timestamp, ingested = np.repeat(places, sizes, axis=0).T
+    places = np.array([(one.offset, one.event_time, one.ingested) for one, _ in tables], np.int64).reshape(-1, 3)
+    offset, event_time, ingested = np.repeat(places, sizes, axis=0).T
     line = np.concatenate([np.zeros(0, np.int32), *(np.arange(size, dtype=np.int32) for size in sizes)])
     known = np.ones(len(ids), bool)
     known[list(fault)] = False
     good = known[codes] & np.isfinite(values) & (times >= 0)
-    good &= times <= np.minimum(LATEST_MS - 1, timestamp + FUTURE_MS)
+    good &= times <= np.minimum(LATEST_MS - 1, event_time + FUTURE_MS)
     for row in np.flatnonzero(~good).tolist():
         field, reason = fault.get(int(codes[row]), ("", BAD_POINT))
         data = _line(texts[row].as_py(), int(times[row]), float(values[row]))

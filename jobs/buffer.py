@@ -23,7 +23,7 @@ from jobs.flink import BLOB
 
 logger = logging.getLogger(__name__)
 
-_PLACE: Final = struct.Struct("<qqq")  # offset, timestamp, ingested; the payload follows
+_PLACE: Final = struct.Struct("<qqq")  # offset, event time, ingested; the payload follows
 RETRY_SECONDS: Final = 1.0
 ONCE_MS: Final = 86_400_000  # so long a record with a key is remembered, by the clocks of the collectors
 ONCE_STATE_HOURS: Final = 48  # and so long the key stays in state, by the clock of Flink, which may lag behind them
@@ -142,16 +142,16 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
 
 def record_of(row: Row) -> Record:
     """The record in a row of `jobs.flink.RECORD_FIELDS`."""
-    payload, offset, timestamp, ingested, _ = row
-    return Record(offset, clamp(timestamp.to_epoch_milli()), clamp(ingested.to_epoch_milli()), payload or b"")
+    payload, offset, event_time, ingested, _ = row
+    return Record(offset, clamp(event_time.to_epoch_milli()), clamp(ingested.to_epoch_milli()), payload or b"")
 
 
 def pack(record: Record) -> bytes:
     """The record as state holds it."""
-    return _PLACE.pack(record.offset, record.timestamp, record.ingested) + record.payload
+    return _PLACE.pack(record.offset, record.event_time, record.ingested) + record.payload
 
 
 def unpack(blob: bytes) -> Record:
     """The record that `pack` made into bytes."""
-    offset, timestamp, ingested = _PLACE.unpack_from(blob)
-    return Record(offset, timestamp, ingested, blob[_PLACE.size :])
+    offset, event_time, ingested = _PLACE.unpack_from(blob)
+    return Record(offset, event_time, ingested, blob[_PLACE.size :])

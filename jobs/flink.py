@@ -57,7 +57,7 @@ class Source:
 
 
 # What `Pipeline.records` yields.
-RECORD_FIELDS: Final = ["payload", "offset", "timestamp", "ingested", "once"]
+RECORD_FIELDS: Final = ["payload", "offset", "event_time", "ingested", "once"]
 
 
 def record_type() -> TypeInformation:
@@ -99,7 +99,7 @@ class Pipeline:
         source.create_table(self.tables, self.settings, self.name)
         rows = self.tables.sql_query(
             f"SELECT CASE `partition` {cases} END AS k, "  # noqa: S608  # two lists of ints
-            f"ROW(payload, `offset`, `timestamp`, ingested, headers['{ONCE_HEADER}']) AS v "
+            f"ROW(payload, `offset`, event_time, ingested, headers['{ONCE_HEADER}']) AS v "
             "FROM source"
         )
         # Not to_data_stream, whose type of rows PyFlink's keyed operators do not take.
@@ -193,8 +193,8 @@ def _source_table(settings: Settings, source: Source, pipeline: str) -> str:
         `offset` BIGINT METADATA VIRTUAL,
         ingested TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
         headers MAP<STRING, BYTES> METADATA VIRTUAL,
-        `timestamp` AS {EVENT_TIME},
-        WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '{settings.jobs.watermark_delay_seconds}' SECOND
+        event_time AS {EVENT_TIME},
+        WATERMARK FOR event_time AS event_time - INTERVAL '{settings.jobs.watermark_delay_seconds}' SECOND
     ) WITH ({_options(options)})"""
 
 

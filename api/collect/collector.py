@@ -195,8 +195,8 @@ class Collector:
             for lane in self._lanes:
                 if now - lane.last_sent >= quiet and not lane.breaker.is_open(now):
                     clock = self._clock()
-                    timestamp = clock if self._topic.live else NO_TIME_MS
-                    self._send(lane, OutRecord(lane.partition, b"", timestamp, clock, 0), [], 0)
+                    event_time = clock if self._topic.live else NO_TIME_MS
+                    self._send(lane, OutRecord(lane.partition, b"", event_time, clock, 0), [], 0)
 
 
 def _report(rows: int, error: str | None, seconds: float) -> None:

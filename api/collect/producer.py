@@ -27,7 +27,7 @@ _LINGER_MS: Final = 0  # records are batches already
 class OutRecord(NamedTuple):
     """A record to be: times in epoch milliseconds, `rows` how many events it holds.
 
-    `timestamp` is that of the newest event, `ingested` the clock, which becomes Kafka's own timestamp: by that the
+    `event_time` is that of the newest event, `ingested` the clock, which becomes Kafka's own timestamp: by that the
     broker knows which producers are gone, and forgets what it had of them.
 
     `once`: a key with which it counts once within a day, however often it is sent; empty for none.
@@ -35,7 +35,7 @@ class OutRecord(NamedTuple):
 
     partition: int
     value: bytes
-    timestamp: int
+    event_time: int
     ingested: int
     rows: int
     once: str = ""
@@ -190,7 +190,7 @@ class _Link:
 
 
 def _headers(record: OutRecord) -> list[tuple[str, str | bytes | None]]:
-    headers: list[tuple[str, str | bytes | None]] = [(EVENT_TIME_HEADER, b"%d" % record.timestamp)]
+    headers: list[tuple[str, str | bytes | None]] = [(EVENT_TIME_HEADER, b"%d" % record.event_time)]
     return [*headers, (ONCE_HEADER, record.once.encode())] if record.once else headers
 
 

@@ -50,27 +50,27 @@ class Collection(Source):
         schema = Schema.new_builder()
         for name, kind in SOURCE_COLUMNS.items():
             schema = schema.column(name, kind)
-        schema = schema.column_by_expression("timestamp", EVENT_TIME).watermark("timestamp", "`timestamp`")
+        schema = schema.column_by_expression("event_time", EVENT_TIME).watermark("event_time", "event_time")
         stream = self.env.from_collection(rows, Types.ROW_NAMED(list(SOURCE_COLUMNS), kinds))
         tables.create_temporary_view("source", tables.from_data_stream(stream, schema.build()))
 
     def _headers(self, record: Record) -> dict[str, bytes]:
-        headers = {EVENT_TIME_HEADER: str(record.timestamp).encode()}
+        headers = {EVENT_TIME_HEADER: str(record.event_time).encode()}
         return headers | ({ONCE_HEADER: self.once[record.offset].encode()} if record.offset in self.once else {})
 
 
 def in_event_time(env: StreamExecutionEnvironment, rows: Sequence[Row], kinds: TypeInformation) -> DataStream:
-    """The rows in their order, a watermark after each that is newer; field `timestamp` holds their times.
+    """The rows in their order, a watermark after each that is newer; field `event_time` holds their times.
 
     Through a table, as PyFlink's own watermark strategies send watermarks by the clock only.
     """
     names = kinds.get_field_names()
-    times = dict.fromkeys(("timestamp", "ingested"), DataTypes.TIMESTAMP_LTZ(3))
+    times = dict.fromkeys(("event_time", "ingested"), DataTypes.TIMESTAMP_LTZ(3))
     types = {**times, "offset": DataTypes.BIGINT(), "shard": DataTypes.INT()}
     schema = Schema.new_builder()
     for name in names:
         schema = schema.column(name, types.get(name, DataTypes.BYTES()))
-    schema = schema.watermark("timestamp", "`timestamp`")
+    schema = schema.watermark("event_time", "event_time")
     tables = StreamTableEnvironment.create(env)
     stream = env.from_collection(list(rows), kinds)
     return tables.to_append_stream(tables.from_data_stream(stream, schema.build()), kinds)
@@ -82,7 +82,7 @@ def record_stream(env: StreamExecutionEnvironment, records: Sequence[Record]) ->
         Row(
             record.payload,
             record.offset,
-            Instant.of_epoch_milli(record.timestamp),
+            Instant.of_epoch_milli(record.event_time),
             Instant.of_epoch_milli(record.ingested),
             None,
         )
@@ -92,7 +92,7 @@ def record_stream(env: StreamExecutionEnvironment, records: Sequence[Record]) ->
 
 
 def partial_type() -> TypeInformation:
-    return Types.ROW_NAMED(["shard", "partial", "timestamp"], [Types.INT(), BLOB(), Types.INSTANT()])
+    return Types.ROW_NAMED(["shard", "partial", "event_time"], [Types.INT(), BLOB(), Types.INSTANT()])
 
 
 def texts() -> TypeInformation:

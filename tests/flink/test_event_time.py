@@ -48,7 +48,7 @@ class Times(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped h
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> list[Row]:
         record = record_of(value)
-        return [Row(record.offset, record.timestamp, record.ingested)]
+        return [Row(record.offset, record.event_time, record.ingested)]
 
 
 def test_sql_and_python_find_the_same_event_time(environments: Environments, settings: Settings) -> None:

@@ -141,7 +141,7 @@ def test_audit_finds_any_difference(world: World, damage: str) -> None:
 
 def test_audit_says_that_the_aggregates_stand_still(world: World) -> None:
     """The archive may be ahead of the aggregates: that is no difference, but it must not stay so."""
-    ahead = Record(100, world.logs[0][-1].timestamp, world.logs[0][-1].ingested, world.logs[0][0].payload)
+    ahead = Record(100, world.logs[0][-1].event_time, world.logs[0][-1].ingested, world.logs[0][0].payload)
     world.insert("user_tags", archive_rows(decode([ahead]).events, world.topic_id, 0))
     result = audited()
     assert result.exit_code == 1
@@ -228,7 +228,7 @@ def log(world: World, broker: RealPart, monkeypatch: pytest.MonkeyPatch) -> Sett
                 record.payload,
                 partition=partition,
                 timestamp=record.ingested,
-                headers={EVENT_TIME_HEADER: str(record.timestamp)},
+                headers={EVENT_TIME_HEADER: str(record.event_time)},
             )
     assert producer.flush(60) == 0
     return own

@@ -66,7 +66,7 @@ class Read(NamedTuple):
 
     partition: int
     offset: int
-    timestamp: int
+    event_time: int
     ingested: int
     value: bytes
 
@@ -102,7 +102,7 @@ def tags_in(records: list[Read]) -> list[UserTag]:
     """The events in the records; each in the partition of its cookie, none refused by a reader."""
     found = []
     for record in records:
-        decoded = decode([Record(record.offset, record.timestamp, record.ingested, record.value)])
+        decoded = decode([Record(record.offset, record.event_time, record.ingested, record.value)])
         assert decoded.rejects == []
         tags = tags_of(decoded.events)
         assert all(partition_of(tag.cookie, Topics().user_tags.partitions) == record.partition for tag in tags)
@@ -124,7 +124,7 @@ def test_tags_are_joined_to_records_and_stamped(topic: Settings, api: ApiServer)
     assert sorted(tag.product_info.product_id for tag in tags_in(records)) == list(range(400))
     for record in records:
         newest = max(int(tag.cookie.removeprefix("cookie")) for tag in tags_in([record]))
-        assert record.timestamp == MARCH + newest
+        assert record.event_time == MARCH + newest
         assert before <= record.ingested <= int(time.time() * 1000)
 
 
@@ -265,7 +265,7 @@ def test_quiet_partitions_of_a_live_topic_get_ticks(topic: Settings) -> None:
     finally:
         api.stop()
     assert tags_in(records) == []
-    assert all(abs(record.timestamp - time.time() * 1000) < 60_000 for record in records)
+    assert all(abs(record.event_time - time.time() * 1000) < 60_000 for record in records)
 
 
 def test_a_producer_that_is_lost_is_replaced(topic: Settings) -> None:

@@ -59,7 +59,7 @@ def points_in(settings: Settings) -> Rows:
     """All points of the topic as (name, kind, labels, time, value), by partition in the order of the log."""
     found: Rows = []
     for read in read_log(settings, settings.topics.points):
-        points, series, rejects = decode_points([Record(read.offset, read.timestamp, read.ingested, read.value)])
+        points, series, rejects = decode_points([Record(read.offset, read.event_time, read.ingested, read.value)])
         assert rejects == []
         for identity, at, value in zip(
             *(points[name].to_pylist() for name in ("series", "time", "value")), strict=True

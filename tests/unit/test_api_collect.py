@@ -69,7 +69,7 @@ def test_a_batch_is_stamped_with_its_newest_event_but_never_ahead_of_the_clock()
         batch.add(b"{}", time, now, None)  # type: ignore[arg-type]  # who waits is of no interest here
     assert batch.record(3) == OutRecord(3, b"{}\n{}\n{}\n", 9, 101, 3)
     batch.add(b"{}", 400, 102, None)  # type: ignore[arg-type]  # as above
-    assert batch.record(3).timestamp == 102
+    assert batch.record(3).event_time == 102
 
 
 class TestDecompress:
@@ -146,13 +146,13 @@ def test_records_hold_all_events_in_order_and_within_bounds(numbers: list[int], 
     made = records(good, partitions=3, rows=rows, limit=limit, now=NOW)
     for partition in range(3):
         mine = [record for record in made if record.partition == partition]
-        read = decode(Record(offset, record.timestamp, NOW, record.value) for offset, record in enumerate(mine))
+        read = decode(Record(offset, record.event_time, NOW, record.value) for offset, record in enumerate(mine))
         assert read.rejects == []
         assert tags_of(read.events) == [tag for tag in tags if partition_of(tag.cookie, 3) == partition]
     for record in made:
         assert 1 <= record.rows <= rows
         assert len(record.value) <= limit or record.rows == 1
-        assert record.timestamp == event_time(tags[0])
+        assert record.event_time == event_time(tags[0])
 
 
 def test_numbers_that_arrow_readers_refuse_stay_json() -> None:

@@ -33,8 +33,8 @@ def brute_force(log: list[Record], most: int, mixed: int) -> list[Segment]:
     for record in log:
         held = groups[-1] if groups else []
         lines = sum(count_lines(one.payload) for one in held)
-        newest = max((one.timestamp // MINUTE_MS for one in held), default=0)
-        minute = record.timestamp // MINUTE_MS
+        newest = max((one.event_time // MINUTE_MS for one in held), default=0)
+        minute = record.event_time // MINUTE_MS
         strays = minute < newest and lines >= mixed and count_lines(record.payload) > 0
         days = {one.ingested // DAY_MS for one in [*held, record]}
         if not held or minute > newest or lines >= most or strays or len(days) > 1:
@@ -45,7 +45,7 @@ def brute_force(log: list[Record], most: int, mixed: int) -> list[Segment]:
         Segment(
             Block(
                 start=group[0].offset,
-                minute=max(one.timestamp // MINUTE_MS for one in group),
+                minute=max(one.event_time // MINUTE_MS for one in group),
                 lines=sum(count_lines(one.payload) for one in group),
                 last=group[-1].offset,
                 ingested=group[0].ingested,

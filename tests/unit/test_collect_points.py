@@ -303,7 +303,7 @@ class TestPreparer:
         points = [Point(series_of(f"m{at % 7}", "gauge", {}), NOW, float(at)) for at in range(count)]
         prepared = PointPreparer(100).prepare(map(Numbered, range(count), points), NOW, BOUNDS)
         assert prepared.accepted == count
-        log = [Record(at, one.timestamp, NOW, one.value) for at, one in enumerate(prepared.records)]
+        log = [Record(at, one.event_time, NOW, one.value) for at, one in enumerate(prepared.records)]
         log += [Record(at, NOW, NOW, line.json) for at, line in enumerate(prepared.lines, len(log))]
         read, series, rejects = decode_points(log)
         assert rejects == []
