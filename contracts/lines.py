@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from contracts import instants
 from contracts.tags import InvalidTag, UserTag, check_not_future, decode_tag, event_time
 
 _NEWLINE, _OPEN, _CLOSE = b"\n{}"
@@ -43,12 +44,18 @@ def read(data: bytes, now: int) -> Lines:
     try:
         tags = _decoder.decode_lines(data)
         if is_one_a_line(data, len(tags)):
-            times = [event_time(tag) for tag in tags]
+            times = _event_times(tags)
             check_not_future(max(times), now)
             return Lines(tags, times, list(range(len(tags))), [])
     except (msgspec.DecodeError, InvalidTag, UnicodeDecodeError, RecursionError):
         pass  # some line is bad: take them one by one, which is slower but says which
     return _read_one_by_one(data, now)
+
+
+def _event_times(tags: list[UserTag]) -> list[int]:
+    """Epoch milliseconds of each; InvalidTag when one has none."""
+    many = instants.parse_instants([tag.time for tag in tags]) if len(tags) >= instants.FEWEST else None
+    return [event_time(tag) for tag in tags] if many is None else many
 
 
 def judged_time(tag: UserTag, now: int) -> int:
