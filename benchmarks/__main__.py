@@ -32,7 +32,7 @@ def main() -> int:
         except BenchmarkFailed as error:
             click.echo(f"FAILED: {error}", err=True)
             failed += 1
-            continue
+            results = error.results
         record(results, FOLDER.parent)
         for result in results:
             rival = f" · {result.rival}: {result.rival_value:g}" if result.rival_value is not None else ""

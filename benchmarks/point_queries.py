@@ -77,10 +77,13 @@ def run() -> list[Result]:
             f"{name:24} p50 {quantile(latencies, 0.5) * 1000:7.1f} ms   p99 {quantile(latencies, 0.99) * 1000:7.1f} ms"
         )
     medians = {name: quantile(latencies, 0.5) * 1000 for name, latencies in taken.items()}
+    results = [
+        *(Result(f"point_queries.{name.replace(' ', '_')}", value, "ms") for name, value in medians.items()),
+        *(Result(f"point_queries.bytes.{table}", size, "bytes a row") for table, size in sizes.items()),
+    ]
     if medians["hour"] > MOST_HOUR_MS or medians["day of a series"] > MOST_DAY_MS:
-        raise BenchmarkFailed(f"slower than {MOST_HOUR_MS} and {MOST_DAY_MS} ms: {medians}")
-    answers = [Result(f"point_queries.{name.replace(' ', '_')}", value, "ms") for name, value in medians.items()]
-    return [*answers, *(Result(f"point_queries.bytes.{table}", size, "bytes a row") for table, size in sizes.items())]
+        raise BenchmarkFailed(f"slower than {MOST_HOUR_MS} and {MOST_DAY_MS} ms: {medians}", results)
+    return results
 
 
 @contextmanager

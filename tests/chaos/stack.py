@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -19,6 +20,7 @@ WATCH_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 0.1  # before `up` is called again: systemd's default
 STOP_SECONDS: Final = 30.0
 WORKER: Final = "pyflink.fn_execution"  # the module that a worker of Flink runs
+PROFILES: Final = "data.mdb"  # the file of the profile store
 
 
 class Stack:
@@ -82,10 +84,11 @@ class Stack:
         return []
 
     def _of_part(self, target: str) -> list[psutil.Process]:
-        """A part with all it started, or one worker."""
+        """A part with all it started, or one worker: of Python's one that writes profiles, as others wait for it."""
         if target == PYTHON_WORKER:
             workers = [one for one in self._tree("flink-taskmanager")[1:] if WORKER in " ".join(one.cmdline())]
-            return workers[-1:]
+            writers = [one for one in workers if any(Path(file.path).name == PROFILES for file in one.open_files())]
+            return (writers or workers)[-1:]
         if target == API_WORKER:
             return self._tree("api")[1:2]
         return self._tree(target)
