@@ -9,7 +9,6 @@ from zlib import crc32
 
 import click
 import pyarrow as pa
-from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.results import Result
 from benchmarks.rig import log, sources, stack
@@ -20,7 +19,9 @@ from benchmarks.rig.stack import Stack
 from contracts.codec import encode_lines
 from contracts.events import tags_of
 from contracts.tags import encode_tag
+from infra import log_start
 from infra.flink.rest import until
+from infra.log_start import LogError
 from stores.profiles import open_store
 
 SEED: Final = 5
@@ -33,7 +34,6 @@ RIVAL_JOB: Final = "rival-keyed-state"
 RIVAL_EVENTS: Final = 100_000  # it takes minutes for more
 CALL_SECONDS: Final = 5.0
 RIVAL_TOPIC: Final = "one-tag-a-record"
-GROUP: Final = "tidewatch-profiles"
 
 
 def run() -> list[Result]:
@@ -77,13 +77,12 @@ def _payloads(stream: Stream, sent: defaultdict[str, list[bytes]]) -> Iterator[P
 
 
 def _committed(parts: Stack) -> Lanes:
-    """Tags by partition that a checkpoint has seen the source hand on."""
-    topic = parts.settings.topics.user_tags
-    options = {**parts.settings.kafka_client, "group.id": GROUP, "enable.auto.commit": False}
-    with closing(Consumer(options)) as consumer:
-        places = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
-        committed = consumer.committed(places, timeout=CALL_SECONDS)
-    return {place.partition: max(place.offset, 0) * A_RECORD for place in committed}
+    """Tags by partition that a checkpoint has seen the source hand on; none while the broker still finds the group."""
+    try:
+        committed = log_start.committed(parts.settings, parts.settings.topics.user_tags.name, ["profiles"])
+    except LogError:
+        return {}
+    return {partition: offset * A_RECORD for partition, offset in committed.items()}
 
 
 def _same(parts: Stack, sent: dict[str, list[bytes]]) -> bool:
