@@ -28,7 +28,7 @@ class Child:
         environment = {name: value for name, value in {**os.environ, **part.environment()}.items() if value}
         with _open_log(part.log) as log:
             self._process = subprocess.Popen(  # noqa: S603  # the part's own command
-                tied(part.command(), part.nice),
+                tied(part.command()),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -19,7 +19,7 @@ class Part(ABC):
     """One process of the embedded stack. `name` is also that of its log file and of its line in `status`."""
 
     name: str
-    niced = False  # gives way to the parts that answer people
+    niced = False  # gives way to the parts that answer people, see priority.py
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -27,10 +27,6 @@ class Part(ABC):
     @property
     def log(self) -> Path:
         return self.settings.state_path / "logs" / f"{self.name}.log"
-
-    @property
-    def nice(self) -> int:
-        return self.settings.supervisor.nice if self.niced else 0
 
     def prepare(self) -> None:  # noqa: B027  # not every part reads something
         """Writes what the process reads at its start. Called before every start; PartError when it cannot."""

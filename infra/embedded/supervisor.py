@@ -16,6 +16,7 @@ from infra.embedded import endpoints, guard, instance
 from infra.embedded.child import Child, end_group
 from infra.embedded.guard import guarded
 from infra.embedded.lag import Lag
+from infra.embedded.priority import Priorities
 from infra.embedded.steps import Step
 from infra.embedded.watched import Watched
 
@@ -42,6 +43,7 @@ class Supervisor:
         self._stopping = threading.Event()
         self._lag: dict[str, int] = {}
         self._began = time.monotonic()
+        self._priorities = Priorities(settings.supervisor.nice)
 
     def stop(self) -> None:
         """Makes `run` end, from any thread or signal handler."""
@@ -91,6 +93,8 @@ class Supervisor:
             if event is not None:
                 changed = True
                 log.info(event, part=part.name)
+        running = [part.child for part in self._parts if part.child is not None]
+        self._priorities.apply(running, ready=all(link.reason is None for link in self._links.values()))
         if changed:
             children = {part.name: part.child.pid for part in self._parts if part.child is not None}
             try:
