@@ -36,7 +36,7 @@ def run() -> list[Result]:
     sizes = {}
     with tempfile.TemporaryDirectory() as folder:
         store = LmdbProfiles(Path(folder), Profiles(), writable=True)
-        for written, events in _placed(stream):
+        for written, events in placed(stream, UPDATE):
             store.update(updates_of(events, TOPIC, 0))
             each, rest = divmod(written, COOKIES)
             if not rest and each in LOOKED_AT:
@@ -49,13 +49,12 @@ def run() -> list[Result]:
     return results
 
 
-def _placed(stream: Stream) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """How many there are with this one, and the events, a record each."""
+def placed(stream: Stream, rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """How many events there are with this batch of so many `rows`, and the batch with its place in a log."""
     written = 0
-    for number, events in enumerate(stream.batches(UPDATE)):
-        rows = events.num_rows
-        places = [[number] * rows, range(rows), [0] * rows]
+    for number, events in enumerate(stream.batches(rows)):
+        places = [[number] * events.num_rows, range(events.num_rows), [0] * events.num_rows]
         columns = [pa.array(place, field.type) for place, field in zip(places, PLACE_FIELDS, strict=True)]
         names = [*events.schema.names, *(field.name for field in PLACE_FIELDS)]
-        written += rows
+        written += events.num_rows
         yield written, pa.RecordBatch.from_arrays([*events.columns, *columns], names=names)

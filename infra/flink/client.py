@@ -70,7 +70,7 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
 
     RestoreFailed when that is because of the restore point.
     """
-    folder = settings.state_path / "flink" / "client" / job.module  # of its own: jobs are submitted side by side
+    folder = settings.state_path / "flink" / "client"
     _write_config(settings, job, folder)
     shared = handover.write(settings, folder / "settings.yaml")
     log = folder / "submit.log"

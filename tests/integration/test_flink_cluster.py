@@ -138,9 +138,7 @@ def test_a_job_that_cannot_be_built_says_why(settings: Settings, cluster: FlinkC
     with pytest.raises(FlinkError, match=f"submitted nothing(.|\n)*told to fail, state_dir is {settings.state_path}\n"):
         cluster.submit(NAME, "jobs.count", ["nowhere", "--fail"], code=code, timeout=SECONDS)
     assert cluster.running(NAME) is None
-    folder = settings.state_path / "flink" / "client" / "jobs.count"
-    assert (folder / "submit.log").exists()
-    assert not (folder / "settings.yaml").exists()
+    assert not (settings.state_path / "flink" / "client" / "settings.yaml").exists()
 
 
 def test_a_job_that_fails_at_work_is_not_healthy(cluster: FlinkCluster, tmp_path: Path) -> None:
