@@ -1,7 +1,8 @@
 """Keeps our jobs on the embedded Flink: submitted when they do not run, from the newest restore point."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -37,42 +38,61 @@ class KeepJobs:
     def __call__(self) -> None:
         """Returns when all jobs run; JobDown, or an error of Flink, Kafka or ClickHouse, when one does not yet."""
         running: list[tuple[JobKind, str]] = []
+        missing: list[JobKind] = []
         failures: list[Exception] = []
-        for job in wanted(self._settings):  # one starts while the next is submitted
+        for job in wanted(self._settings):
             with _noted(failures):
-                running.append((job, self._running(job)))
+                job_id = self._running(job)
+                if job_id is None:
+                    missing.append(job)
+                else:
+                    running.append((job, job_id))
+        if missing:
+            with _noted(failures):
+                running += self._submit_all(missing, failures)
         for job, job_id in running:
             with _noted(failures):
                 self._require_running(job, job_id)
         if failures:
             raise failures[0]
 
-    def _running(self, job: JobKind) -> str:
-        """The job's id; submits it if need be."""
+    def _running(self, job: JobKind) -> str | None:
+        """The job's id; None when it is to be submitted."""
         running = self._cluster.running(job.name)
         if running is not None and not self._reads_another_topic(job, running):
             return running
         if not self._submits:
             raise JobDown(f"job {job.name} does not run on {self._rest.address}: submit it by `tidewatch deploy`")
-        return self._submit(job)
+        return None
 
-    def _submit(self, job: JobKind) -> str:
-        with deploy_lock(self._settings):
+    def _submit_all(self, jobs: Sequence[JobKind], failures: list[Exception]) -> list[tuple[JobKind, str]]:
+        """Side by side, as building a job's graph takes one core for seconds; but the first, which answers need, goes
+        before the others. What was submitted, and its id."""
+        submitted: list[tuple[JobKind, str]] = []
+        with deploy_lock(self._settings), ThreadPoolExecutor(len(jobs)) as threads:
             ids = topics.ensure(self._settings, TOPICS_SECONDS)
-            running = self._cluster.running(job.name)
-            if running is not None:  # of a topic that was deleted, or somebody was faster
-                self._cluster.cancel(running)
-            start = self._choose(job, ids)
-            rewind(self._settings, self._cluster, job, ids, start)
-            last = next(iter(self._cluster.ledger.of(job.name)), None)
-            code = self._cluster.code_of(last) if last and job.name in self._submitted else None
-            args = arguments(self._settings, job, ids, start)
-            try:
-                submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code)
-            except RestoreFailed:
-                self._broken[job.name].add(start.restore or "")
-                raise
-            self._cluster.prune(job.name)
+            nice = [0, *[self._settings.supervisor.nice] * (len(jobs) - 1)]
+            begun = [(job, threads.submit(self._submit, job, ids, one)) for job, one in zip(jobs, nice, strict=True)]
+            for job, submission in begun:
+                with _noted(failures):
+                    submitted.append((job, submission.result()))
+        return submitted
+
+    def _submit(self, job: JobKind, ids: dict[str, str], nice: int) -> str:
+        running = self._cluster.running(job.name)
+        if running is not None:  # of a topic that was deleted, or somebody was faster
+            self._cluster.cancel(running)
+        start = self._choose(job, ids)
+        rewind(self._settings, self._cluster, job, ids, start)
+        last = next(iter(self._cluster.ledger.of(job.name)), None)
+        code = self._cluster.code_of(last) if last and job.name in self._submitted else None
+        args = arguments(self._settings, job, ids, start)
+        try:
+            submitted = self._cluster.submit(job.name, job.module, args, start.restore, code=code, niceness=nice)
+        except RestoreFailed:
+            self._broken[job.name].add(start.restore or "")
+            raise
+        self._cluster.prune(job.name)
         self._submitted.add(job.name)
         return submitted
 

@@ -151,15 +151,16 @@ class FlinkCluster:
         *,
         code: Path | None = None,
         timeout: float = 180.0,
+        niceness: int = 0,
     ) -> str:
         """Submits our code as it stands (or the zip `code` of an earlier submission) and returns the job id.
 
         `restore` is the path of a checkpoint or savepoint, RestoreFailed when the job cannot begin with it; None starts
-        without state. Does not wait for the job to run.
+        without state. Does not wait for the job to run. `niceness` is that of building its graph.
         Hold `deploy_lock` from asking `running` to the end of this.
         """
         code = self.pack(code)
-        job_id = client.run(self._settings, client.Job(module, args, code, restore), timeout)
+        job_id = client.run(self._settings, client.Job(module, args, code, restore, niceness), timeout)
         entry = Submission(job_id=job_id, name=name, at=time.time(), module=module, args=list(args), restored=restore)
         known = {"code": code.stem, "fingerprint": handover.fingerprint(self._settings)}
         self.ledger.put(entry.model_copy(update=known))

@@ -1,6 +1,7 @@
 """The zip of our code that is shipped to Flink: what jobs import, and the SQL statements."""
 
 import hashlib
+import threading
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -40,7 +41,7 @@ def keep(folder: Path, content: bytes) -> Path:
     path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}.zip"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".new")
+        beside = path.with_suffix(f".{threading.get_native_id()}.new")  # two may keep the same at a time
         beside.write_bytes(content)
         beside.replace(path)
     return path

@@ -20,6 +20,7 @@ import yaml
 
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
 from infra.embedded.launch import tied
+from infra.embedded.niceness import renice
 from infra.flink import handover
 from infra.flink.options import job_options
 from infra.flink.rest import STACK_FRAME, FlinkError, RestoreFailed
@@ -35,12 +36,14 @@ CLIENT_JVM: Final = "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 class Job(NamedTuple):
-    """What to run: `python -m module args…` with `code` (a zip) on its path, from the restore point, if any."""
+    """What to run: `python -m module args…` with `code` (a zip) on its path, from the restore point, if any; built with
+    this niceness."""
 
     module: str
     args: Sequence[str]
     code: Path
     restore: str | None = None
+    niceness: int = 0
 
 
 def flink_home() -> Path:
@@ -70,14 +73,14 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
 
     RestoreFailed when that is because of the restore point.
     """
-    folder = settings.state_path / "flink" / "client"
+    folder = settings.state_path / "flink" / "client" / job.module  # of its own: jobs are submitted side by side
     _write_config(settings, job, folder)
     shared = handover.write(settings, folder / "settings.yaml")
     log = folder / "submit.log"
     try:
         with log.open("wb") as output:
             status = _run_bounded(
-                _command(settings, job), _environment(settings, folder, shared), folder, output, timeout
+                _command(settings, job), _environment(settings, folder, shared), folder, output, timeout, job.niceness
             )
     finally:
         shared.unlink(missing_ok=True)
@@ -104,7 +107,9 @@ def _command(settings: Settings, job: Job) -> list[str]:
     return [*start, *shipped, *required, "-pym", job.module, *job.args]
 
 
-def _run_bounded(command: list[str], environment: dict[str, str], cwd: Path, output: Any, timeout: float) -> int | None:
+def _run_bounded(
+    command: list[str], environment: dict[str, str], cwd: Path, output: Any, timeout: float, niceness: int
+) -> int | None:
     """Exit status; None when the time was up. In a session of its own, so that JVM and Python end together.
 
     It dies with the caller: it would go on to submit the job to whatever cluster it finds at the address later.
@@ -118,6 +123,8 @@ def _run_bounded(command: list[str], environment: dict[str, str], cwd: Path, out
         stderr=output,
         start_new_session=True,
     ) as process:
+        if niceness:
+            renice(process.pid, niceness)
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:

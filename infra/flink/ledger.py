@@ -1,10 +1,12 @@
 """What was submitted: a small JSON file that knows a job's name after the cluster has forgotten it.
 
 Restore points on disk carry job ids only. The file is replaced as a whole (written beside, then renamed), so a reader
-never sees half of it; writers hold `infra.flink_cluster.deploy_lock`, or lose at most what the other one added.
+never sees half of it; processes that write hold `infra.flink_cluster.deploy_lock`, or lose at most what the other one
+added. Threads may share a `Ledger`.
 """
 
 import json
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +50,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._writing = threading.Lock()
 
     def all(self) -> list[Submission]:
         """LedgerBroken when the file cannot be read: as empty it would mean that nothing ever ran."""
@@ -64,11 +67,14 @@ class Ledger:
 
     def put(self, entry: Submission) -> None:
         """Adds the submission, or replaces the one of the same job id."""
-        entries = {other.job_id: other for other in self.all()}
-        self._write([*{**entries, entry.job_id: entry}.values()])  # a dictionary keeps the place of what it replaces
+        with self._writing:
+            entries = {other.job_id: other for other in self.all()}
+            entries[entry.job_id] = entry  # a dictionary keeps the place of what it replaces
+            self._write([*entries.values()])
 
     def remove(self, job_ids: set[str]) -> None:
-        self._write([entry for entry in self.all() if entry.job_id not in job_ids])
+        with self._writing:
+            self._write([entry for entry in self.all() if entry.job_id not in job_ids])
 
     def _write(self, entries: list[Submission]) -> None:
         state_file.replace(self._path, json.dumps([entry.model_dump() for entry in entries], indent=1))

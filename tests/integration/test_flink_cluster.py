@@ -138,7 +138,9 @@ def test_a_job_that_cannot_be_built_says_why(settings: Settings, cluster: FlinkC
     with pytest.raises(FlinkError, match=f"submitted nothing(.|\n)*told to fail, state_dir is {settings.state_path}\n"):
         cluster.submit(NAME, "jobs.count", ["nowhere", "--fail"], code=code, timeout=SECONDS)
     assert cluster.running(NAME) is None
-    assert not (settings.state_path / "flink" / "client" / "settings.yaml").exists()
+    folder = settings.state_path / "flink" / "client" / "jobs.count"
+    assert (folder / "submit.log").exists()
+    assert not (folder / "settings.yaml").exists()
 
 
 def test_a_job_that_fails_at_work_is_not_healthy(cluster: FlinkCluster, tmp_path: Path) -> None:
