@@ -62,7 +62,7 @@ def test_settings_exist(page: Path) -> None:
     for variable in set(VARIABLE.findall(page.read_text())) - {CONFIG_VARIABLE}:
         assert is_setting(variable.removeprefix(PREFIX).lower().split("__")), variable
     for name in code(page).split("\n"):
-        if SETTING.match(name) and is_section(name.partition(".")[0]) and not name.endswith((".py", ".yaml")):
+        if SETTING.match(name) and is_section(name.partition(".")[0]) and not name.endswith((".py", ".yaml", ".db")):
             assert is_setting(name.split(".")), name
 
 
