@@ -9,7 +9,7 @@ from flask import Response
 from api.problems import Problem, unavailable
 from api.warehouse import QueryRefused, WarehouseUnavailable
 
-PARAMETER: Final = re.compile(r"\{(\w+):(\w+(?:\([\w, ]+\))?)\}")  # of a statement: name and type
+PARAMETER: Final = re.compile(r"\{(\w+):(\w[\w(), ]*)\}")  # of a statement: name and type, such as Array(Tuple(String))
 # By name in a URL: ClickHouse's own format, and the content type.
 FORMATS: Final = {
     "json": ("JSON", "application/json"),

@@ -7,7 +7,7 @@ whose value counts everything up to that bound; a summary has `<name>` with the 
 
 from collections.abc import Iterator
 from itertools import accumulate
-from math import isfinite
+from math import inf, isfinite, ldexp
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, DataPointFlags
@@ -94,20 +94,31 @@ def _totals(sent: Any) -> Iterator[Value]:
 
 def _exponential(sent: Any) -> Iterator[Value]:
     """Bucket i of the positive ones holds (base^i, base^(i+1)], base = 2^(2^-scale), as OpenTelemetry defines it."""
-    base: float = 2.0 ** (2.0**-sent.scale)
     negative = [
-        (-(base ** (sent.negative.offset + at)), count) for at, count in enumerate(sent.negative.bucket_counts) if count
+        (-_edge(sent.scale, sent.negative.offset + at), count)
+        for at, count in enumerate(sent.negative.bucket_counts)
+        if count
     ]
     positive = [
-        (base ** (sent.positive.offset + at + 1), count)
+        (_edge(sent.scale, sent.positive.offset + at + 1), count)
         for at, count in enumerate(sent.positive.bucket_counts)
         if count
     ]
     buckets = [*reversed(negative), (sent.zero_threshold, sent.zero_count), *positive]
     counts = accumulate(count for _, count in buckets)
     for (bound, _), count in zip(buckets, counts, strict=True):
-        yield Value("_bucket", {"le": repr(bound)}, float(count))
+        if isfinite(bound):
+            yield Value("_bucket", {"le": repr(bound)}, float(count))
     yield Value("_bucket", {"le": "+Inf"}, float(sent.count))
+
+
+def _edge(scale: int, index: int) -> float:
+    """base^index; infinite when it is beyond what a float holds, as the outer edge of a coarse scale may be."""
+    try:
+        edge: float = 2.0 ** ldexp(float(index), -scale)
+    except OverflowError:
+        return inf if index > 0 else 0.0
+    return edge
 
 
 def _labels(attributes: Any) -> Labels:

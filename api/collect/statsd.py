@@ -9,6 +9,7 @@ import structlog
 
 from api import metrics
 from api.collect.collector import Clock
+from api.collect.prepared import Prepared
 from api.collect.statsd_parse import StatsD
 from api.problems import Problem
 from contracts.points import InvalidPoint, Point
@@ -20,7 +21,7 @@ _SETS_SECONDS: Final = 10.0  # between counts of what is in sets
 _READ_BYTES: Final = 16_384  # at once from a connection
 _PENDING: Final = 10_000  # points that wait for the broker; what comes by UDP beyond that is dropped
 
-Take = Callable[[list[Point], int], Awaitable[object]]
+Take = Callable[[list[Point], int], Awaitable[Prepared]]
 
 
 class StatsDServer:
@@ -96,7 +97,9 @@ class StatsDServer:
             return
         self._pending += len(points)
         try:
-            await self._take(points, self._clock())
+            prepared = await self._take(points, self._clock())
+            for error in prepared.errors:  # there is nobody to tell
+                metrics.REJECTED.labels(error.field).inc()
         except Problem:
             metrics.STATSD_DROPPED.inc(len(points))
         finally:

@@ -24,7 +24,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/q/<name>.<any(json, csv, arrow):shape>")
     def query(name: str, shape: str) -> Response:
-        """An array is what its parameter was given, once, more often or never."""
+        """An array is what its parameter was given, once, more often or never; of pairs, each as `label:value`."""
         statement = _statements().get(name)
         if statement is None:
             raise Problem(404, "unknown-query", f"there is no query {name[:100]!r}; /q/ lists them")
@@ -37,7 +37,11 @@ def blueprint(services: Services) -> Blueprint:
     return routes
 
 
-def _value(parameter: str, kind: str, given: list[str]) -> str | list[str] | None:
+def _value(parameter: str, kind: str, given: list[str]) -> str | list[str] | list[tuple[str, str]] | None:
+    if kind.startswith("Array(Tuple"):
+        if any(":" not in text for text in given):
+            raise invalid(parameter, "must be label:value")
+        return [(label, value) for label, _, value in (text.partition(":") for text in given)]
     if kind.startswith("Array"):
         return given
     if not given and not kind.startswith("Nullable"):

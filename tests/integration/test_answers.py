@@ -259,6 +259,9 @@ def test_named_queries(api: ApiServer) -> None:
     assert listed["hour_quantile"]["about"].startswith("How many points a metric has")
     assert get(api, "/q/metric_kinds.json", metric="errors").json["data"] == [{"kind": "counter"}]
     assert get(api, "/q/label_values.csv", label="host").body.decode().splitlines()[0] == '"value"'
+    assert listed["history_user_tags"]["parameters"]["wanted"] == "Array(Tuple(String, String))"
+    hour = {"from": NOON // 1000, "to": NOON // 1000 + 3600, "wanted": [":", "origin:a"]}
+    assert get(api, "/q/history_user_tags.json", **hour).status == 200
     asked = {"metric": "errors", "keys": ["code"], "values": ["404"], "begin": NOON // 1000}
     table = pa.ipc.open_stream(get(api, "/q/hour_sums.arrow", **asked).body).read_all()
     assert table.columns[0].to_pylist() == [len(values("errors", NOON, NOON + HOUR_MS, code="404"))]

@@ -243,6 +243,25 @@ class TestOtlp:
         found = {labels["le"]: value for name, _, labels, _, value in of_otlp(metric) if name == "took_bucket"}
         assert found == {"-1.0": 4.0, "0.0": 5.0, "4.0": 7.0, "16.0": 10.0, "+Inf": 10.0}
 
+    @pytest.mark.parametrize(
+        ("scale", "offset", "expected"),
+        [
+            (-10, 0, {"0.0": 1.0, "+Inf": 3.0}),  # (1, 2^1024]: beyond what a float holds
+            (-10, -1, {"0.0": 1.0, "1.0": 3.0, "+Inf": 3.0}),
+            (0, 2_000_000_000, {"0.0": 1.0, "+Inf": 3.0}),
+            (-(2**31), 5, {"0.0": 1.0, "+Inf": 3.0}),
+            (20, 0, {"0.0": 1.0, repr(2.0**2.0**-20): 3.0, "+Inf": 3.0}),
+        ],
+    )
+    def test_exponential_histograms_of_any_scale(self, scale: int, offset: int, expected: dict[str, float]) -> None:
+        metric = Metric(name="took")
+        metric.exponential_histogram.aggregation_temporality = self.delta
+        point = metric.exponential_histogram.data_points.add(count=3, scale=scale, zero_count=1)
+        point.positive.offset = offset
+        point.positive.bucket_counts.extend([2])
+        found = {labels["le"]: value for name, _, labels, _, value in of_otlp(metric) if name == "took_bucket"}
+        assert found == expected
+
     def test_summary(self) -> None:
         metric = Metric(name="took")
         point = metric.summary.data_points.add(count=2, sum=3)
