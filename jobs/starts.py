@@ -143,9 +143,8 @@ class _Log:
                 offset = message.offset() or 0
                 if message.error() is None and offset < high and (at := _event_time(message)) > NO_TIME_MS:
                     yield offset, at
-                if (
-                    offset >= high - 1
-                ):  # the last of them, one beyond, or the end of the log: not all offsets are records
+                # The last of them, one beyond, or the end of the log: not all offsets are records.
+                if offset >= high - 1:
                     return
         raise StartError(f"the broker does not hand out offset {low} of {self._place.topic}/{self.partition}")
 
