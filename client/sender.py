@@ -7,10 +7,10 @@ import time
 from collections import deque
 from typing import Final
 
+from client.batch import POINTS, Batch, empty, fill
 from client.spill import Spill
 from client.transport import Transport
 
-BATCH: Final = 5000  # points a call
 INTERVAL_SECONDS: Final = 1.0  # points wait for others so long
 FIRST_WAIT_SECONDS: Final = 0.5  # after a failure, doubled with each further one
 LONGEST_WAIT_SECONDS: Final = 30.0
@@ -29,7 +29,7 @@ class Sender:
         self._closing = threading.Event()
         self._failures = 0
         self._told = 0.0  # seconds that the platform asked to wait for
-        self._sending = False  # a batch that is no longer among the lines
+        self._batch: Batch | None = None  # no longer among the lines; it stays as it is until it was sent or kept
         self.sent = self.refused = self.dropped = 0
 
     def anew(self) -> "Sender":
@@ -43,20 +43,20 @@ class Sender:
 
     def put(self, line: bytes) -> None:
         """Never waits; beyond the capacity the line is dropped."""
-        if len(self._lines) >= self._capacity:
+        if self._held >= self._capacity:
             self.dropped += 1
             return
         self._lines.append(line)
-        if len(self._lines) >= BATCH:
+        if len(self._lines) >= POINTS:
             self._wake.set()
 
     def flush(self, timeout: float) -> bool:
         """Whether all has left within `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while (self._lines or self._sending) and time.monotonic() < deadline:
+        while self._held and time.monotonic() < deadline:
             self._wake.set()
             time.sleep(0.005)
-        return not self._lines and not self._sending
+        return not self._held
 
     def close(self, timeout: float) -> None:
         """Called twice it does nothing."""
@@ -68,6 +68,11 @@ class Sender:
         self._thread.join(timeout)
         atexit.unregister(self.close)
 
+    @property
+    def _held(self) -> int:
+        waiting, batch = len(self._lines), self._batch  # in this order: lines go from the one to the other
+        return waiting + (len(batch.lines) if batch else 0)
+
     def _run(self) -> None:
         while not self._closing.is_set():
             if self._failures:
@@ -77,7 +82,7 @@ class Sender:
             self._wake.clear()
             self._send_all()
         self._spill_all()
-        self.dropped += len(self._lines)
+        self.dropped += self._held
 
     def _pause(self) -> float:
         """Full jitter, so that many clients do not come back at once."""
@@ -94,25 +99,25 @@ class Sender:
     def _send_kept(self) -> bool:
         """Whether the folder is empty now."""
         while self._spill is not None and (kept := self._spill.oldest()):
-            if self._closing.is_set() or not self._send(kept.lines):
+            if self._closing.is_set() or not self._send(kept):
                 return False
-            self._spill.forget(kept.path)
+            self._spill.forget(kept)
         return True
 
     def _send_held(self) -> None:
-        done = True
-        while done and self._lines and not self._closing.is_set():
-            self._sending = True
-            batch = self._take()
-            done = self._send(batch)
-            if not done:
-                self._lines.extendleft(reversed(batch))
-            self._sending = False
+        while not self._closing.is_set() and (batch := self._next()):
+            if not self._send(batch):
+                return
+            self._batch = None
 
-    def _take(self) -> list[bytes]:
-        return [self._lines.popleft() for _ in range(min(BATCH, len(self._lines)))]
+    def _next(self) -> Batch | None:
+        """The batch that could not be sent the last time, or the next one; None when nothing waits."""
+        if self._batch is None and self._lines:
+            self._batch = empty()
+            fill(self._batch, self._lines)
+        return self._batch
 
-    def _send(self, batch: list[bytes]) -> bool:
+    def _send(self, batch: Batch) -> bool:
         outcome = self._transport.send(batch)
         if outcome.again:
             self._failures += 1
@@ -125,8 +130,7 @@ class Sender:
 
     def _spill_all(self) -> None:
         """What the folder does not take stays."""
-        while self._spill is not None and self._lines:
-            batch = self._take()
+        while self._spill is not None and (batch := self._next()):
             if not self._spill.keep(batch):
-                self._lines.extendleft(reversed(batch))
                 return
+            self._batch = None

@@ -1,11 +1,12 @@
-"""One HTTP call: a batch of lines to `/v1/points`, and what its answer means."""
+"""One HTTP call: a batch of points to `/v1/points`, and what its answer means."""
 
 import gzip
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from typing import NamedTuple
+
+from client.batch import Batch
 
 TIMEOUT_SECONDS = 10.0
 
@@ -28,11 +29,12 @@ class Transport:
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
-    def send(self, lines: Sequence[bytes]) -> Outcome:
+    def send(self, batch: Batch) -> Outcome:
         """Never raises."""
-        body = gzip.compress(b"\n".join(lines), 1)
+        body = gzip.compress(b"\n".join(batch.lines), 1)
+        headers = {**self._headers, "Idempotency-Key": batch.key}
         try:
-            request = urllib.request.Request(self._url, body, self._headers)  # noqa: S310  # the program chose it
+            request = urllib.request.Request(self._url, body, headers)  # noqa: S310  # the program chose it
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  # as above
                 answer = json.loads(response.read())
             return Outcome(int(answer["accepted"]), int(answer["rejected"]))
@@ -40,7 +42,7 @@ class Transport:
             with error:
                 if error.code in (408, 429) or error.code >= 500:
                     return Outcome(0, 0, True, _seconds(error.headers.get("Retry-After")))
-                return Outcome(0, len(lines))  # the same would be refused again
+                return Outcome(0, len(batch.lines))  # the same would be refused again
         except Exception:  # whatever a network or its settings bring: the program must not notice
             return Outcome(0, 0, True)
 

@@ -15,12 +15,20 @@ import pytest
 
 from client import Client
 from client import sender as sending
+from contracts.point_codec import encode_points_arrow
+from contracts.points import LONGEST_KEY, LONGEST_NAME, LONGEST_VALUE, MOST_LABELS, decode_point
+from contracts.settings import Settings
 
 PATIENCE = 20.0
 
 
+LOST = 504
+
+
 class Platform(ThreadingHTTPServer):
-    """Keeps the points of every call it takes; `answers` are the statuses of the next calls, 202 afterwards."""
+    """Keeps the points of every call it takes, once a key. `answers` are the statuses of the next calls, 202 afterwards;
+    a call that is answered by LOST is taken nevertheless.
+    """
 
     daemon_threads = True
 
@@ -30,6 +38,9 @@ class Platform(ThreadingHTTPServer):
         self.answers: list[int] = []
         self.headers: list[dict[str, str]] = []
         self.calls: list[float] = []
+        self.keys: list[str] = []
+        self.bodies: list[bytes] = []
+        self.taken: set[str] = set()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
@@ -50,8 +61,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.headers.append(dict(self.headers))
         status = self.server.answers.pop(0) if self.server.answers else 202
         points = [json.loads(line) for line in body.split(b"\n")]
-        if status == 202:
+        key = self.headers["Idempotency-Key"]
+        if status in (202, LOST) and key not in self.server.taken:
             self.server.points += points
+            self.server.taken.add(key)
+        self.server.keys.append(key)
+        self.server.bodies.append(body)
         answer = json.dumps({"accepted": len(points), "rejected": 0}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
@@ -132,6 +147,58 @@ def test_failures_are_tried_again_later_and_later(platform: Platform) -> None:
     assert [point["name"] for point in platform.points] == ["queue"]
     assert len(platform.calls) == 5
     assert client.counts == (1, 0, 0)
+
+
+def test_points_whose_answer_was_lost_count_once(platform: Platform) -> None:
+    platform.answers = [LOST, 503]
+    client = Client(platform.url)
+    client.gauge("queue", 1)
+    deadline = time.monotonic() + PATIENCE
+    while not platform.keys:
+        assert time.monotonic() < deadline, "nothing is sent"
+        time.sleep(0.001)
+    client.gauge("queue", 2)  # after the batch was made: it must not join it
+    assert client.flush(PATIENCE)
+    client.close()
+    assert [point["value"] for point in platform.points] == [1, 2]
+    assert len(platform.calls) == 4
+    assert len(set(platform.keys[:3])) == 1
+    assert platform.keys[3] != platform.keys[0]
+    assert client.counts == (2, 0, 0)
+
+
+def test_a_key_outlives_the_program(platform: Platform, tmp_path: Path) -> None:
+    platform.answers = [LOST] * 3
+    first = Client(platform.url, spill=tmp_path)
+    first.gauge("queue", 1)
+    deadline = time.monotonic() + PATIENCE
+    while not list(tmp_path.glob("*.ndjson")):
+        assert time.monotonic() < deadline, "it is not kept"
+        time.sleep(0.01)
+    platform.answers = [503] * 100
+    first.close(0.1)
+    platform.answers = []
+    second = Client(platform.url, spill=tmp_path)
+    while list(tmp_path.iterdir()):
+        assert time.monotonic() < deadline, "the folder is not sent"
+        time.sleep(0.01)
+    second.close(PATIENCE)
+    assert [point["value"] for point in platform.points] == [1]
+    assert len(set(platform.keys)) == 1
+
+
+def test_a_call_with_the_longest_labels_fits_into_a_record(platform: Platform) -> None:
+    labels = {f"{number:03}".rjust(LONGEST_KEY, "k"): "ż" * LONGEST_VALUE for number in range(MOST_LABELS)}
+    client = Client(platform.url, labels=labels)
+    for number in range(200):
+        client.gauge(f"{number:03}".rjust(LONGEST_NAME, "n"), number)
+    assert client.flush(PATIENCE)
+    client.close()
+    assert len(platform.points) == 200
+    assert len(platform.calls) > 1
+    largest = max(platform.bodies, key=len)
+    points = [decode_point(line, time.time_ns() // 1_000_000) for line in largest.split(b"\n")]
+    assert len(encode_points_arrow(points)) < Settings().kafka.max_record_bytes // 2
 
 
 def test_what_is_refused_is_not_sent_again(platform: Platform) -> None:
