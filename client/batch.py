@@ -23,7 +23,7 @@ def empty() -> Batch:
 
 
 def fill(batch: Batch, waiting: deque[bytes]) -> None:
-    """Moves the oldest of the lines, as many as a call may hold, and one at least. Others may append and look meanwhile:
+    """Moves the oldest of the lines, as many as a call may hold, one at least. Others may append and look meanwhile:
     a line is in both for a moment, and never in none."""
     size = 0
     while waiting and len(batch.lines) < POINTS and (not size or size + len(waiting[0]) < BYTES):

@@ -26,7 +26,7 @@ LOST = 504
 
 
 class Platform(ThreadingHTTPServer):
-    """Keeps the points of every call it takes, once a key. `answers` are the statuses of the next calls, 202 afterwards;
+    """Keeps the points of every call it takes, once a key. `answers` are the statuses of the next calls, then 202;
     a call that is answered by LOST is taken nevertheless.
     """
 
