@@ -92,6 +92,13 @@ class World:
         assert self._producer.flush(PATIENCE) == 0
         assert errors == [None]
 
+    def sql(self, statement: str, parameters: dict[str, object]) -> list[list[Any]]:
+        """Rows of `/api/v1/sql`."""
+        body = json.dumps({"query": statement, "parameters": parameters}).encode()
+        answer = self.call("POST", "/api/v1/sql", body, {"Content-Type": "application/json"})
+        assert answer.status == 200, answer.body
+        return [list(row.values()) for row in answer.json()["data"]]
+
     def _know(self, tags: Iterable[UserTag]) -> None:
         for tag in tags:
             self.oracle.add(tag)
