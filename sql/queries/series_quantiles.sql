@@ -1,10 +1,12 @@
 -- A quantile of a metric over time, exact, from its points as they came.
 -- {metric:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds; {step:UInt32}: seconds a slot, from `begin` on; {group_by:Array(String)}: labels.
+-- {end:UInt32}: epoch seconds; {step:UInt32}: seconds a slot, from `begin` on, 0 for months;
+-- {group_by:Array(String)}: labels.
 -- A row: values of these labels, slot, count, the quantile {level:Float64} (0 to 1).
 SELECT
     arrayMap(key -> named.labels[key], {group_by:Array(String)}) AS label_values,
-    intDiv(toUnixTimestamp(points.time) - {begin:UInt32}, {step:UInt32}) AS slot,
+    if({step:UInt32} = 0, dateDiff('month', toDateTime({begin:UInt32}, 'UTC'), points.time),
+        intDiv(toUnixTimestamp(points.time) - {begin:UInt32}, greatest({step:UInt32}, 1))) AS slot,
     count(), quantileExactInclusive({level:Float64})(value)
 FROM points FINAL
 INNER JOIN (SELECT id, labels FROM point_series FINAL WHERE metric = {metric:String}) AS named ON points.series = named.id

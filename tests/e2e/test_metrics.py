@@ -1,29 +1,18 @@
-"""Metrics through the whole stack: the lines of docs/metrics.md as they stand there; random points against numpy."""
+"""Metrics through the whole stack: the lines of docs/metrics.md as they stand there; keys; what is unknown."""
 
-import gzip
-import json
-import random
 import re
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 from zlib import crc32
 
-import numpy as np
-import pytest
-
-from api.collect import remote_write
 from contracts.settings import Settings, Topic
-from contracts.times import format_millis
 from tests.e2e.world import World, wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 BLOCK = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(curl|cat|printf) ")
-HOUR_MS = 3_600_000
 START_MS = 1_330_603_200_000  # 2012-03-01T12:00:00Z: of this file's own
 
 
@@ -66,52 +55,6 @@ def test_the_platforms_own_health_arrives_as_points(world: World) -> None:
     wait_until(missing)
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_statistics_of_points_by_every_interface(world: World, seed: int) -> None:
-    """Shuffled over three hours, some in the same millisecond, with malformed lines among them."""
-    dice = random.Random(seed)  # noqa: S311  # repeatable
-    names = ("bulk", "pairs", "query", "prometheus", "otlp")
-    points: dict[str, list[tuple[int, float]]] = {name: [] for name in names}
-    for name, held in points.items():
-        count = 900 if name == "bulk" else 30
-        held += [(START_MS + dice.randrange(3 * HOUR_MS), round(dice.gauss(20, 5), 2)) for _ in range(count)]
-    _send_bulk(world, points["bulk"])
-    for at, value in points["query"]:
-        assert world.call("GET", f"/collect?key=e2e_query&value={value}&time={at}").status == 204
-    pairs = [{"e2e_pairs": value, "time": f"{format_millis(at)}Z"} for at, value in points["pairs"]]
-    assert world.call("POST", "/collect", json.dumps(pairs).encode()).status == 204
-    _send_prometheus(world, points["prometheus"])
-    _send_otlp(world, points["otlp"])
-    for name, held in points.items():
-        for hour in range(3):
-            begin = START_MS + hour * HOUR_MS
-            values = [value for at, value in held if begin <= at < begin + HOUR_MS]
-            wait_until(lambda name=name, hour=hour, values=values: _differs(world, f"e2e_{name}", 12 + hour, values))  # type: ignore[misc]  # default arguments
-
-
-def _send_bulk(world: World, points: list[tuple[int, float]]) -> None:
-    lines = [json.dumps({"name": "e2e_bulk", "time": at, "value": value}).encode() for at, value in points]
-    body = b"\n".join([b"{", *lines, b'{"name":"e2e_bulk","value":1e999}'])
-    answer = world.call("POST", "/v1/points", gzip.compress(body), {"Content-Encoding": "gzip"})
-    assert (answer.status, answer.json()["accepted"], answer.json()["rejected"]) == (202, len(points), 2)
-
-
-def _send_prometheus(world: World, points: list[tuple[int, float]]) -> None:
-    request: Any = remote_write.WriteRequest()
-    series = request.timeseries.add()
-    series.labels.add(name="__name__", value="e2e_prometheus")
-    for at, value in points:
-        series.samples.add(value=value, timestamp=at)
-    assert world.call("POST", "/api/v1/write", request.SerializeToString()).status == 204
-
-
-def _send_otlp(world: World, points: list[tuple[int, float]]) -> None:
-    data = [{"timeUnixNano": str(at * 1_000_000), "asDouble": value} for at, value in points]
-    metric = {"name": "e2e_otlp", "gauge": {"dataPoints": data}}
-    body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).encode()
-    assert world.call("POST", "/v1/metrics", body, {"Content-Type": "application/json"}).status == 200
-
-
 def test_a_request_that_is_repeated_counts_once(world: World) -> None:
     """Under one key it does, under two it counts twice; seen once what came after them on the same partition is."""
     topic = world.settings.topics.points
@@ -134,23 +77,6 @@ def _partition(key: str, topic: Topic) -> int:
 def _count(world: World, metric: str) -> int:
     answer = world.call("GET", f"/{metric}/count/2012-03-01/12")
     return int(answer.json()["count"]) if answer.status == 200 else 0
-
-
-def _differs(world: World, metric: str, hour: int, values: list[float]) -> str | None:
-    expected: dict[str, float] = {
-        "count": len(values),
-        "average": float(np.mean(values)),
-        "min": min(values),
-        "max": max(values),
-        "stddev": float(np.std(values)),
-        "median": float(np.median(values)),
-        "p90": float(np.percentile(values, 90)),
-    }
-    for stat, value in expected.items():
-        answer = world.call("GET", f"/{quote(metric)}/{stat}/2012-03-01/{hour}")
-        if answer.status != 200 or answer.json()["value"] != pytest.approx(value, rel=1e-6):
-            return f"{metric} {stat} of hour {hour}: {answer.body!r}, not {value}"
-    return None
 
 
 def test_an_unknown_metric_stays_unknown(world: World) -> None:
