@@ -8,8 +8,9 @@ from typing import Final
 
 from api.collect.bulk import AT_ONCE
 from benchmarks.collect_points import loads
-from benchmarks.overload import Kind, flooded
+from benchmarks.overload import flooded
 from benchmarks.results import Result
+from benchmarks.rig.flood import Kind
 
 SECONDS: Final = 10.0
 

@@ -17,15 +17,16 @@ TIMEOUT: Final = 30.0  # seconds, of a call
 
 
 class ClosedLoop:
-    """`refused` counts answers of another status, by status and text; `answered` all others since the start."""
+    """Since the start: `taken` counts the answers with `status` by the place of their request, `refused` all others by
+    status and text."""
 
     def __init__(self, host: str, port: int, requests: Sequence[bytes], status: int) -> None:
-        self.answered = 0
+        self.taken: Counter[int] = Counter()
         self.refused: Counter[str] = Counter()
         self.latencies = array("d")  # in seconds, of the answers since `begin_counting`
         self._loop = asyncio.get_running_loop()
         self._host, self._port = host, port
-        self._requests = cycle(requests)
+        self._requests = cycle(enumerate(requests))
         self._status = status
         self._under_way = 0
         self._ending = False
@@ -40,6 +41,11 @@ class ClosedLoop:
         """What came before was for warming up."""
         self.latencies = array("d")
 
+    @property
+    def answered(self) -> int:
+        """How many were taken since the start."""
+        return self.taken.total()
+
     async def stop(self) -> None:
         """Sends no more; returns when every call under way was answered."""
         self._ending = True
@@ -50,12 +56,13 @@ class ClosedLoop:
 
     def _next(self) -> None:
         self._under_way += 1
-        self._pool.call(next(self._requests), TIMEOUT, partial(self._done, self._loop.time()))
+        place, request = next(self._requests)
+        self._pool.call(request, TIMEOUT, partial(self._done, place, self._loop.time()))
 
-    def _done(self, sent: float, response: Response) -> None:
+    def _done(self, place: int, sent: float, response: Response) -> None:
         self._under_way -= 1
         if response.status == self._status:
-            self.answered += 1
+            self.taken[place] += 1
             self.latencies.append(self._loop.time() - sent)
         else:
             self.refused[f"{response.status} {response.body[:200].decode('utf-8', 'replace')}"] += 1
