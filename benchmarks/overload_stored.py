@@ -71,34 +71,44 @@ class Accepted:
 
 def run() -> list[Result]:
     """BenchmarkFailed when a point is missing or twice, or as of `overload`."""
-    seconds, down = float(os.environ.get("SECONDS") or SECONDS), float(os.environ.get("DOWN") or DOWN)
     packed = loads()["ndjson.zstd"]
     kind = Kind("stored", list(packed.requests), packed.status, packed.events, AT_ONCE, 8 * AT_ONCE, stream="points")
-    courses = [
-        *(Course(str(times), times, seconds) for times in (1, 10, 100, 1000)),
-        Course("jobs", 10, down, TaskManager.name),
-        Course("clickhouse", 10, down, ClickHouse.name),
-    ]
+    accepted = Accepted([by_series(columns.series, columns.value) for columns in STREAM.batches(POINTS)])
     results: list[Result] = []
     wrong: list[str] = []
     with stack.running("overload-stored") as parts, _collecting(parts) as collector:
-        with parts.job("metrics", "jobs.metrics", parts.topic_argument("points")):
-            accepted = Accepted([_by_series(columns.series, columns.value) for columns in STREAM.batches(POINTS)])
-            peak = uvloop.run(flood.peak(parts.settings, collector, kind, seconds))
-            accepted.taken += peak.taken
-            _caught_up(parts, accepted)
-            for course in courses:
-                if os.environ.get("ONE", course.name) == course.name:
-                    more, told = _measure(parts, collector, replace(kind, times=course.times), peak, course, accepted)
+        try:
+            with parts.job("metrics", "jobs.metrics", parts.topic_argument("points")):
+                for more, told in _floods(parts, collector, kind, accepted):
                     results += more
                     wrong += told
-        topic = count_events(parts.settings, "points")
-    held = accepted.taken.total() * POINTS
+        except BenchmarkFailed as error:
+            raise BenchmarkFailed("; ".join([*wrong, str(error)]), results) from None
+        held, topic = accepted.taken.total() * POINTS, count_events(parts.settings, "points")
     if topic != held:
         wrong.append(f"{held} accepted, {topic} in the topic")
     if wrong:
         raise BenchmarkFailed("; ".join(wrong), results)
     return results
+
+
+def _courses() -> list[Course]:
+    seconds, down = float(os.environ.get("SECONDS") or SECONDS), float(os.environ.get("DOWN") or DOWN)
+    courses = [
+        *(Course(str(times), times, seconds) for times in (1, 10, 100, 1000)),
+        Course("jobs", 10, down, TaskManager.name),
+        Course("clickhouse", 10, down, ClickHouse.name),
+    ]
+    return [course for course in courses if os.environ.get("ONE", course.name) == course.name]
+
+
+def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> Iterator[tuple[list[Result], list[str]]]:
+    """After the peak one after the other; of each its figures, and what does not hold."""
+    peak = uvloop.run(flood.peak(parts.settings, collector, kind, float(os.environ.get("SECONDS") or SECONDS)))
+    accepted.taken += peak.taken
+    _caught_up(parts, accepted)
+    for course in _courses():
+        yield _measure(parts, collector, replace(kind, times=course.times), peak, course, accepted)
 
 
 def _measure(
@@ -173,6 +183,7 @@ def _difference(parts: Stack, wanted: Sums) -> str | None:
     return None
 
 
-def _by_series(series: NDArray[np.int32], value: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def by_series(series: NDArray[np.int32], value: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Count and sum of a body's points by number of series."""
     counts, sums = np.bincount(series, minlength=STREAM.series), np.bincount(series, value, minlength=STREAM.series)
     return counts.astype(np.int64), sums.astype(np.float64)

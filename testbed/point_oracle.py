@@ -75,10 +75,6 @@ class PointOracle:
         """Points that were accepted; those that were accepted again, and count again, are added again."""
         self._points[line] += points
 
-    @property
-    def count(self) -> int:
-        return sum(map(len, self._points.values()))
-
     def values(self, period: str) -> dict[Place, Values]:
         """The values in each period of PERIODS in which a line has any."""
         found: defaultdict[Place, list[float]] = defaultdict(list)

@@ -1,14 +1,18 @@
 """What the benchmarks' figures rest on: the load generator's counting, and the peers' common rule of a profile."""
 
 import asyncio
+from collections import Counter
 
 import uvloop
 
+from benchmarks.collect_points import POINTS, STREAM
 from benchmarks.course import halving
+from benchmarks.overload_stored import Accepted, by_series
 from benchmarks.peers.task import KEEP, Found, no_lists, remember
 from benchmarks.processes import DRIVER, Usage
 from benchmarks.rig.closed_loop import ClosedLoop
 from benchmarks.rig.collecting import Measured, middle
+from benchmarks.rig.open_loop import OpenLoop
 from contracts.tags import encode_tag
 from testbed.generator import Traffic
 from testbed.wire import Requests
@@ -39,6 +43,31 @@ def test_every_call_is_counted_once_and_ended() -> None:
     assert loop.refused.total() == server.refused
     assert loop.answered == server.received - server.refused
     assert len(loop.latencies) == loop.answered - before >= 100
+    assert max(loop.taken.values()) - min(loop.taken.values()) <= loop.answered // 10
+
+
+def test_in_open_loop_what_was_taken_is_known_by_request() -> None:
+    async def run() -> tuple[ReferenceServer, OpenLoop]:
+        traffic = Traffic(1)
+        requests = [Requests("localhost", 80).post("/user_tags", encode_tag(traffic.tag(n))) for n in range(10)]
+        async with ReferenceServer(refuse=lambda number: number % 3 == 0) as server:
+            loop = OpenLoop("127.0.0.1", server.port, requests, 204, 8)
+            await loop.run(500.0, 0.5)
+            return server, loop
+
+    server, loop = uvloop.run(run())
+    assert server.refused > 10
+    assert len(loop.shed) + loop.failed.total() == server.refused
+    assert loop.taken.total() == len(loop.accepted) == loop.sent - server.refused
+    assert set(loop.taken) == set(range(10))
+
+
+def test_sums_of_what_was_accepted() -> None:
+    bodies = [columns for columns, _ in zip(STREAM.batches(POINTS), range(3), strict=False)]
+    accepted = Accepted([by_series(one.series, one.value) for one in bodies], Counter({0: 2, 2: 1}))
+    for number in (0, 999):
+        values = [*bodies[0].value[bodies[0].series == number]] * 2 + [*bodies[2].value[bodies[2].series == number]]
+        assert accepted.sums()[STREAM.all_series[number].id] == (len(values), sum(values))
 
 
 def test_the_middle_of_three_runs_is_one_of_them() -> None:
