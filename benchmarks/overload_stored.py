@@ -3,7 +3,8 @@
 Bodies of 5,000 points are due at 1, 10, 100 and 1,000 times the peak; then at ten times while the jobs stand still, as
 their TaskManager is killed and comes back only afterwards; then while ClickHouse does. Nothing else is done by hand:
 each time ClickHouse must come to hold every accepted point once, by each series' count and sum, of the points and of
-their bins. SECONDS sets the length of a flood, DOWN that of an outage; ONE names the only part to run.
+their bins. (Calls that were neither taken nor refused are shown; should one of them have been taken, the sums differ.)
+SECONDS sets the length of a flood, DOWN that of an outage; ONE names the only part to run.
 """
 
 import os
@@ -119,8 +120,6 @@ def _measure(
     flooded = _flood(parts, collector, kind, peak, course)
     accepted.taken += flooded.calls.taken
     flood.show(name, kind, peak, flooded)
-    if flooded.unknown:
-        raise BenchmarkFailed(f"{name}: of {flooded.unknown} calls nobody knows whether they were taken")
     late = _caught_up(parts, accepted)
     click.echo(f"all {accepted.taken.total() * POINTS:,} points stored once, {late:.0f} s after the flood\n")
     caught_up = Result(f"{name}.caught_up", late, "s")

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from api import metrics
-from api.asgi import JSON, Receive, Response, Scope, header, read_body
+from api.asgi import JSON, Receive, Response, Scope, header, read_body, skip_body
 from api.collect.collector import Clock, Collector
 from api.collect.decompress import check_encoding, decompress
 from api.collect.prepared import Bounds, LineError, Prepare, Prepared
@@ -42,6 +42,7 @@ class BulkSender:
         `once`: see Bounds.
         """
         if self._running >= AT_ONCE:
+            await skip_body(receive)  # a connection whose request is not read is closed, and the answer lost
             raise unavailable(f"{AT_ONCE} bulk requests are being taken already: send again later")
         self._running += 1
         try:
