@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import yaml
 
-from contracts.rules import Rule
+from contracts.rules import CANARY, Rule
 from contracts.selectors import Selector
 
 MONITOR_KEY: Final = "monitor"
@@ -51,6 +51,8 @@ def parse(text: str, source: str) -> RuleSet:
         rule = _convert(raw, Rule, title, problems)
         if rule is not None and rules.setdefault(rule.name, rule) is not rule:
             problems.append(f"{title}: there are two rules of this name")
+        if rule is not None and rule.name == CANARY.name:
+            problems.append(f"{title}: this name is the platform's own")
     if problems:
         raise RulesError("\n".join(problems))
     return RuleSet(rules, tuple(monitor))
