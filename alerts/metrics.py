@@ -23,7 +23,7 @@ LETTERS: Final = Gauge("tidewatch_alerts_letters", "Letters in the outbox", ["re
 FIRING: Final = Gauge("tidewatch_alerts_firing", "Incidents that fire", ["severity", "acknowledged"], registry=REGISTRY)
 LEADS: Final = Gauge("tidewatch_alerts_leads", "1 while this instance holds the lease", registry=REGISTRY)
 CANARY_SECONDS: Final = Gauge(
-    "tidewatch_alerts_canary_age_seconds", "Since the newest that has arrived was sent", registry=REGISTRY
+    "tidewatch_alerts_canary_age_seconds", "Since the newest one here was sent", registry=REGISTRY
 )
 CONFIG_OK: Final = Gauge("tidewatch_alerts_config_ok", "0 while the file of routes is not usable", registry=REGISTRY)
 
