@@ -1,7 +1,7 @@
 """Sets of rules: read from YAML, and as the records of topic `rules`.
 
-The key of a record is `rule/<name>`, its value the rule as a JSON object; the key `monitor` holds the list of what the
-detector watches. A record without a value deletes.
+The key of a record is `rule/<name>`, its value the rule as a JSON object; the key `monitor` holds the list of what is
+meant to be watched. A record without a value deletes.
 """
 
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,7 @@ class RulesError(Exception):
 
 
 class RuleSet(NamedTuple):
-    """All rules, by name, and what the detector watches besides the user-tag series."""
+    """All rules, by name, and what is meant to be watched besides the user-tag series."""
 
     rules: dict[str, Rule]
     monitor: tuple[Selector, ...] = ()

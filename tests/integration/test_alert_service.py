@@ -256,7 +256,7 @@ def test_canaries_begin_as_points(make: Make, settings: Settings) -> None:
     own = settings.model_copy(update={"topics": settings.topics.model_copy(update={"points": points})})
     topics.ensure(own, START_SECONDS)
     service = make(ALERTS__CANARY_SECONDS="1", TOPICS__POINTS__NAME=points.name, TOPICS__POINTS__PARTITIONS="1")
-    service.until(lambda: len(topic_records.held(own, points)) >= 2)
+    service.until(lambda: len(list(topic_records.held(own, points))) >= 2)
     now = int(time.time() * 1000)
     sent = [decode_point(message.value() or b"", now) for message in topic_records.held(own, points)]
     assert {(one.series.name, one.series.kind, one.series.labels, one.value) for one in sent} == {
