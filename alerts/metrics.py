@@ -22,7 +22,9 @@ SEND_SECONDS: Final = Histogram(
 LETTERS: Final = Gauge("tidewatch_alerts_letters", "Letters in the outbox", ["receiver", "state"], registry=REGISTRY)
 FIRING: Final = Gauge("tidewatch_alerts_firing", "Incidents that fire", ["severity", "acknowledged"], registry=REGISTRY)
 LEADS: Final = Gauge("tidewatch_alerts_leads", "1 while this instance holds the lease", registry=REGISTRY)
-CANARY_SECONDS: Final = Gauge("tidewatch_alerts_canary_age_seconds", "Since a canary last arrived", registry=REGISTRY)
+CANARY_SECONDS: Final = Gauge(
+    "tidewatch_alerts_canary_age_seconds", "Since the newest one here was sent", registry=REGISTRY
+)
 CONFIG_OK: Final = Gauge("tidewatch_alerts_config_ok", "0 while the file of routes is not usable", registry=REGISTRY)
 
 

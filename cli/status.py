@@ -34,7 +34,7 @@ def command(as_json: bool) -> None:
     settings = load()
     state = ask(settings)
     if as_json:
-        click.echo(json.dumps(state or {"ready": False, "links": [], "lag": {}}))
+        click.echo(json.dumps(state or {"ready": False, "links": [], "lag": {}, "freshness": {}}))
     elif state is None:
         click.echo(f"not up ({settings.state_path}): start it by `tidewatch up`")
     else:
@@ -72,7 +72,8 @@ def _figures(link: dict[str, Any]) -> list[str]:
 
 
 def _summary(state: dict[str, Any]) -> str:
-    lag = ", ".join(f"{pipeline} {records}" for pipeline, records in state["lag"].items())
+    seconds = state["freshness"]
+    lag = ", ".join(f"{name} {records} ({seconds[name]:.0f} s)" for name, records in state["lag"].items())
     memory = sum(link.get("resident_bytes", 0) for link in state["links"]) / 2**20
     behind = f"records behind, as of the last checkpoint: {lag}" if lag else "lag not known yet"
     return f"supervisor pid {state['pid']}; {memory:.0f} MB in all; {behind}"

@@ -39,3 +39,5 @@ MINUTE_PATTERN_PIPELINES: Final = ("patterns-minutes",)
 
 # The metric of what patterns found, one point a match; its label `pattern` is the file's name.
 PATTERN_METRIC: Final = "pattern_matches"
+# The metric of the alert service's canaries, each a 1.
+CANARY_METRIC: Final = "tidewatch_canary"

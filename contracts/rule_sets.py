@@ -1,7 +1,7 @@
 """Sets of rules: read from YAML, and as the records of topic `rules`.
 
-The key of a record is `rule/<name>`, its value the rule as a JSON object; the key `monitor` holds the list of what the
-detector watches. A record without a value deletes.
+The key of a record is `rule/<name>`, its value the rule as a JSON object; the key `monitor` holds the list of what is
+meant to be watched. A record without a value deletes.
 """
 
 from typing import Any, Final, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import yaml
 
-from contracts.rules import Rule
+from contracts.rules import CANARY, Rule
 from contracts.selectors import Selector
 
 MONITOR_KEY: Final = "monitor"
@@ -22,7 +22,7 @@ class RulesError(Exception):
 
 
 class RuleSet(NamedTuple):
-    """All rules, by name, and what the detector watches besides the user-tag series."""
+    """All rules, by name, and what is meant to be watched besides the user-tag series."""
 
     rules: dict[str, Rule]
     monitor: tuple[Selector, ...] = ()
@@ -51,6 +51,8 @@ def parse(text: str, source: str) -> RuleSet:
         rule = _convert(raw, Rule, title, problems)
         if rule is not None and rules.setdefault(rule.name, rule) is not rule:
             problems.append(f"{title}: there are two rules of this name")
+        if rule is not None and rule.name == CANARY.name:
+            problems.append(f"{title}: this name is the platform's own")
     if problems:
         raise RulesError("\n".join(problems))
     return RuleSet(rules, tuple(monitor))

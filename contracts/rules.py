@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.alerts import Kind, Severity
-from contracts.names import PATTERN_METRIC
+from contracts.names import CANARY_METRIC, PATTERN_METRIC
 from contracts.selectors import Selector, Strict
 from contracts.series import USER_TAG_METRICS
 from contracts.times import MINUTE_MS
@@ -218,3 +218,13 @@ def selectors(rule: Common) -> list[Selector]:
 
 
 BLIND: Final = Blind(name="blind")  # in force unless the rules have one of their own
+# Always in force, whatever is applied: fires in the bin of a canary, and is over in the next. Its name is reserved.
+CANARY: Final = Threshold(
+    name="canary",
+    severity="info",
+    select=Selector(metric=CANARY_METRIC, label_names=()),
+    bin="10s",
+    above=0,
+    quiet="zero",
+    summary="a canary came through; nobody is told",
+)

@@ -212,9 +212,8 @@ class Alerts(Section):
     send_seconds: float = Field(default=10, gt=0)  # at most, of one attempt
     give_up_hours: float = Field(default=24, gt=0)  # after so long of failed attempts
     keep_days: int = Field(default=90, ge=1)  # incidents that are over
-    canary_seconds: float = Field(default=300, ge=0)  # between canaries; 0: none
-    canary_late_seconds: float = Field(default=60, gt=0)
-    canary_sends: bool = True  # false: a rule makes them, and the service only waits for them
+    canary_seconds: float = Field(default=60, ge=0)  # between canaries; 0: none
+    canary_late_seconds: float = Field(default=120, gt=0)
     heartbeat_url: SecretStr = SecretStr("")
     heartbeat_seconds: float = Field(default=60, ge=1)
 

@@ -14,7 +14,7 @@ from analysis.rules.samples import Message
 from analysis.rules.state import State
 from contracts.alerts import Alert
 from contracts.rule_sets import from_records
-from contracts.rules import Common
+from contracts.rules import CANARY, Common
 from jobs.flink import BLOB
 
 Rules = dict[str, Common]
@@ -47,12 +47,12 @@ class RulesInForce:
         self._rules = None
 
     def get(self, ctx: KeyedBroadcastProcessFunction.ReadOnlyContext) -> Rules:
-        """The rules by name; what cannot be read is logged, and no rule."""
+        """The rules by name, and the canary's among them; what cannot be read is logged, and no rule."""
         if self._rules is None:
             found, problems = from_records(dict(ctx.get_broadcast_state(self._descriptor).items()))
             for problem in problems:
                 logger.warning("a rule is not in force: %s", problem)
-            self._rules = dict(found.rules)
+            self._rules = {**found.rules, CANARY.name: CANARY}
             self.version += 1
         return self._rules
 

@@ -20,7 +20,7 @@ from analysis.bin_counting import BinCount, fold
 from analysis.bin_partials import RESOLUTIONS
 from contracts import dead_letters
 from contracts.codec import Record, Reject
-from contracts.names import BINS_TABLE, POINT_BLOCKS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
+from contracts.names import BINS_TABLE, CANARY_METRIC, POINT_BLOCKS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
 from contracts.point_codec import DecodedPoints, decode_points
 from contracts.points import Series
 from contracts.series import Progress
@@ -69,10 +69,9 @@ class PointCounter(BlockCounter[BinCount]):
 
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
         jobs = settings.jobs
-        shortest = min(RESOLUTIONS) if jobs.ten_second_metrics else max(RESOLUTIONS)
-        super().__init__(settings, source, partitions, shortest * 1000)
+        super().__init__(settings, source, partitions, min(RESOLUTIONS) * 1000)
         self._topic = source.topic.name
-        self._fine = {1: jobs.second_metrics, 10: jobs.ten_second_metrics}
+        self._fine = {1: jobs.second_metrics, 10: [*jobs.ten_second_metrics, CANARY_METRIC]}
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._behind = runtime_context.get_list_state(ListStateDescriptor("behind", BLOB()))  # counted, not yet kept

@@ -1,25 +1,25 @@
 """What patterns look at, as tables with a row an event or a bin: records that hold many are unfolded here.
 
-Times are event times. `user_tags` keeps the watermark of its source; the bins of topic `series` carry theirs in what
-they are, as their records have the clock's.
+Times are event times. `user_tags` keeps the watermark of its source. That of topic `series` is the clock's and says
+nothing of its bins, of which each stream has a progress of its own: `minutes` goes by that.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from pyflink.common import Row, TypeInformation, Types
-from pyflink.datastream import KeyedProcessFunction
+from pyflink.common import Row, Types
+from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.table import Schema
 
-import sql
+from analysis import shop_minutes
+from analysis.shop_minutes import OpenMinutes, ShopMinute
 from contracts import series
-from contracts.codec import Record, decode
+from contracts.codec import decode
 from contracts.events import EVENT_SCHEMA
-from contracts.series import Bin
-from contracts.times import MINUTE_MS
 from jobs.buffer import record_of
-from jobs.flink import Pipeline, Source
+from jobs.flink import BLOB, Pipeline, Source
 
 TAG_FIELDS: Final = (
     "cookie",
@@ -32,7 +32,6 @@ TAG_FIELDS: Final = (
     "category_id",
     "price",
 )
-LABELS: Final = msgspec.json.Encoder(order="sorted")
 
 View = Callable[[Pipeline, Source], None]
 
@@ -41,16 +40,17 @@ def user_tags(pipeline: Pipeline, source: Source) -> None:
     """Makes the view `user_tags`: rowtime, and what `names` lists."""
     names = ["ms", "cookie", "country", "device", "action", "origin", "product", "brand", "category", "price"]
     kinds = [Types.LONG(), *[Types.STRING()] * 8, Types.INT()]
-    _view(pipeline, source, UnfoldTags(), "user_tags", Types.ROW_NAMED(names, kinds), "SOURCE_WATERMARK()")
+    rows = pipeline.process(pipeline.records(source), UnfoldTags(), Types.ROW_NAMED(names, kinds))
+    _view(pipeline, rows, "user_tags", "SOURCE_WATERMARK()")
 
 
 def minutes(pipeline: Pipeline, source: Source) -> None:
-    """Makes the view `minutes`, see sql/views/minutes.sql."""
-    names = ["ms", "metric", "labels", "value"]
-    kinds = [Types.LONG(), Types.STRING(), Types.STRING(), Types.DOUBLE()]
-    late = f"rowtime - INTERVAL '{pipeline.settings.jobs.watermark_delay_seconds}' SECOND"
-    _view(pipeline, source, UnfoldBins(), "bins", Types.ROW_NAMED(names, kinds), late)
-    pipeline.tables.create_temporary_view("minutes", pipeline.tables.sql_query(sql.read("views/minutes")))
+    """Makes the view `minutes`: rowtime, the minute's last millisecond, and counts as `ShopMinute` has them."""
+    kinds = [Types.LONG(), *[Types.DOUBLE()] * 4]
+    some = pipeline.process(pipeline.records(source), PickShop(), Types.ROW([Types.INT(), BLOB()]))
+    one = some.key_by(lambda row: row[0], key_type=Types.INT())
+    rows = pipeline.process(one, CloseMinutes(), Types.ROW_NAMED(["ms", *ShopMinute._fields[1:]], kinds))
+    _view(pipeline, rows, "minutes", "rowtime")  # they come in order
 
 
 VIEWS: Final[dict[str, tuple[str, View]]] = {  # by name: the topic that it is made of, in settings.topics, and how
@@ -59,48 +59,42 @@ VIEWS: Final[dict[str, tuple[str, View]]] = {  # by name: the topic that it is m
 }
 
 
-class Unfold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped here
-    """Takes records, yields their rows; what cannot be read has been reported by others."""
+class UnfoldTags(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is untyped here
+    """A row a tag, its time in ms first; what cannot be read has been reported by others."""
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
-        return map(_row, self.rows(record_of(value)))
-
-    def rows(self, record: Record) -> Iterator[tuple[Any, ...]]:
-        raise NotImplementedError
-
-
-class UnfoldTags(Unfold):
-    """A row a tag, its time in ms first."""
-
-    def rows(self, record: Record) -> Iterator[tuple[Any, ...]]:
-        events = decode([record], EVENT_SCHEMA).events
-        return zip(*(events.column(name).to_pylist() for name in ("time", *TAG_FIELDS)), strict=True)
+        events = decode([record_of(value)], EVENT_SCHEMA).events
+        columns = (events.column(name).to_pylist() for name in ("time", *TAG_FIELDS))
+        return (Row(*values) for values in zip(*columns, strict=True))
 
 
-class UnfoldBins(Unfold):
-    """A row for each bin of a minute, at the last millisecond of it; one without a metric for each progress."""
+class PickShop(KeyedProcessFunction):  # type: ignore[misc]  # as above
+    """Of each record of topic `series` the messages that concern the shop's minutes, all under one key."""
 
-    def rows(self, record: Record) -> Iterator[tuple[Any, ...]]:
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
         try:
-            messages = series.decode(record.payload)
+            some = list(filter(shop_minutes.concerns, series.decode(record_of(value).payload)))
         except msgspec.DecodeError:
-            return
-        for message in messages:
-            if message.resolution != MINUTE_MS:
-                continue
-            if isinstance(message, Bin):
-                end = message.start + MINUTE_MS - 1
-                yield end, message.metric, LABELS.encode(message.labels).decode(), float(message.value)
-            else:
-                yield message.through - 1, None, None, None
+            return  # reported by others
+        if some:
+            yield Row(0, series.encode(some))
 
 
-def _row(values: tuple[Any, ...]) -> Row:
-    return Row(*values)
+class CloseMinutes(KeyedProcessFunction):  # type: ignore[misc]  # as above
+    """Takes what `PickShop` yields; yields the minutes that are over."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._open = runtime_context.get_state(ValueStateDescriptor("minutes", BLOB()))
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+        held = self._open.value()
+        minutes = shop_minutes.load(held) if held else OpenMinutes()
+        over = minutes.take(series.decode(value[1]))
+        self._open.update(minutes.dump())
+        return (Row(*one) for one in over)
 
 
-def _view(pipeline: Pipeline, source: Source, unfold: Unfold, name: str, kind: TypeInformation, watermark: str) -> None:
-    rows = pipeline.process(pipeline.records(source), unfold, kind)
+def _view(pipeline: Pipeline, rows: DataStream, name: str, watermark: str) -> None:
     schema = (
         Schema.new_builder().column_by_expression("rowtime", "TO_TIMESTAMP_LTZ(ms, 3)").watermark("rowtime", watermark)
     )

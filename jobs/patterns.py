@@ -5,6 +5,8 @@ watched by rules like any other. Flink gives the operators of a statement ids by
 statements cannot go on from the former's state: it starts afresh, so far back as its longest match reaches.
 """
 
+from typing import Final
+
 from pyflink.datastream import StreamExecutionEnvironment
 
 from contracts.names import PATTERN_METRIC, PATTERNS_JOB
@@ -15,6 +17,7 @@ from jobs.run import run
 from sql import pattern_files
 from sql.pattern_files import BadPattern, PatternFile
 
+KEPT_HOURS: Final = 24  # what a statement remembers beyond its matches, such as a product's last price; by the clock
 VALUE = "value"  # the column of a statement that becomes the point's value; all others become its labels
 
 
@@ -28,6 +31,7 @@ def build(env: StreamExecutionEnvironment, settings: Settings, *sources: Source)
         patterns = [pattern for pattern in pattern_files.read_all() if pattern.over == name]
         if patterns:
             pipeline = Pipeline(env, settings, f"{PATTERNS_JOB}-{name}")
+            pipeline.tables.get_config().set("table.exec.state.ttl", f"{KEPT_HOURS} h")
             view(pipeline, source)
             pipeline.insert(matches(pipeline, patterns), settings.topics.points)
 

@@ -25,6 +25,9 @@ class Metrics:
         restarts = CounterMetricFamily("tidewatch_part_restarts", "Deaths of the part's process.", labels=["part"])
         memory = GaugeMetricFamily("tidewatch_part_resident_bytes", "Memory of all its processes.", labels=["part"])
         lag = GaugeMetricFamily("tidewatch_lag_records", "Records not committed by the pipeline.", labels=["pipeline"])
+        fresh = GaugeMetricFamily(
+            "tidewatch_freshness_seconds", "For how long the oldest of them waits.", labels=["pipeline"]
+        )
         for link in state["links"]:
             ready.add_metric([link["name"]], float(link["ready"]))
             if link["kind"] == "part":
@@ -33,7 +36,9 @@ class Metrics:
                 memory.add_metric([link["name"]], link["resident_bytes"])
         for pipeline, records in state["lag"].items():
             lag.add_metric([pipeline], records)
-        return [ready, up, restarts, memory, lag]
+        for pipeline, seconds in state["freshness"].items():
+            fresh.add_metric([pipeline], seconds)
+        return [ready, up, restarts, memory, lag, fresh]
 
 
 def serve(host: str, port: int, state: Callable[[], State]) -> ThreadingHTTPServer:

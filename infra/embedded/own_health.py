@@ -1,8 +1,9 @@
 """The platform's own health as points, so that rules and the detector watch it as they watch anything else.
 
-Gauges: tidewatch_link_ready (by `link`), tidewatch_part_up (by `part`), tidewatch_lag_records (by `pipeline`),
-tidewatch_checkpoint_age_seconds (by `job`). Counters: tidewatch_part_restarts (by `part`), tidewatch_job_restarts and
-tidewatch_failed_checkpoints (by `job`), tidewatch_dead_letter_records.
+Gauges: tidewatch_link_ready (by `link`), tidewatch_part_up (by `part`), tidewatch_lag_records and
+tidewatch_freshness_seconds (by `pipeline`), tidewatch_checkpoint_age_seconds (by `job`). Counters:
+tidewatch_part_restarts (by `part`), tidewatch_job_restarts and tidewatch_failed_checkpoints (by `job`),
+tidewatch_dead_letter_records.
 """
 
 import json
@@ -76,7 +77,7 @@ class OwnHealth:
 
 
 def of_status(status: Status) -> Iterator[Reading]:
-    """Of the supervisor's parts and steps, and of the lag."""
+    """Of the supervisor's parts and steps, and of how far the pipelines are behind."""
     for link in status["links"]:
         yield Reading("tidewatch_link_ready", float(link["ready"]), {"link": link["name"]})
         if link["kind"] == "part":
@@ -84,6 +85,8 @@ def of_status(status: Status) -> Iterator[Reading]:
             yield Reading("tidewatch_part_restarts", link["restarts"], {"part": link["name"]}, counter=True)
     for pipeline, records in status["lag"].items():
         yield Reading("tidewatch_lag_records", records, {"pipeline": pipeline})
+    for pipeline, seconds in status["freshness"].items():
+        yield Reading("tidewatch_freshness_seconds", seconds, {"pipeline": pipeline})
 
 
 def of_job(job: str, metrics: JobMetrics) -> Iterator[Reading]:

@@ -15,7 +15,7 @@ from contracts.settings import Settings
 from infra.embedded import endpoints, guard, instance
 from infra.embedded.child import Child, end_group
 from infra.embedded.guard import guarded
-from infra.embedded.lag import Lag
+from infra.embedded.lag import Behind, Lag
 from infra.embedded.priority import Priorities
 from infra.embedded.steps import Step
 from infra.embedded.watched import Watched
@@ -41,7 +41,7 @@ class Supervisor:
         self._links: dict[str, Watched | Step] = {part.name: part for part in parts}
         self._links.update({step.name: step for step in steps})
         self._stopping = threading.Event()
-        self._lag: dict[str, int] = {}
+        self._behind: dict[str, Behind] = {}
         self._began = time.monotonic()
         self._priorities = Priorities(settings.supervisor.nice)
 
@@ -74,8 +74,9 @@ class Supervisor:
                 log.info("supervisor stopped")
 
     def state(self) -> dict[str, Any]:
-        """For /status: `ready`, `pid`, `uptime_seconds`, `lag` by pipeline, and of each of the `links` its name, kind
-        (part, step, outside), readiness and reason; of a part also pid, ports, version, memory, uptime, restarts.
+        """For /status: `ready`, `pid`, `uptime_seconds`, `lag` (records) and `freshness` (seconds) by pipeline, and
+        of each of the `links` its name, kind (part, step, outside), readiness and reason; of a part also pid, ports,
+        version, memory, uptime, restarts.
         """
         links = [*map(self._describe_part, self._parts), *map(_describe_step, self._steps)]
         return {
@@ -83,7 +84,8 @@ class Supervisor:
             "pid": os.getpid(),
             "uptime_seconds": round(time.monotonic() - self._began, 1),
             "links": links,
-            "lag": self._lag,
+            "lag": {name: one.records for name, one in self._behind.items()},
+            "freshness": {name: round(one.seconds, 1) for name, one in self._behind.items()},
         }
 
     def _tick(self) -> None:
@@ -122,7 +124,7 @@ class Supervisor:
         """What costs too much to find out for each question."""
         lag = Lag(self._settings)
         while not self._stopping.is_set():
-            self._lag = lag.ask() if self._links[KAFKA].reason is None else {}
+            self._behind = lag.ask() if self._links[KAFKA].reason is None else {}
             for part in self._parts:
                 part.measure()
             self._stopping.wait(MEASURE_SECONDS)

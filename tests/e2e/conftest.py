@@ -21,6 +21,7 @@ from tests.e2e.world import World
 
 START_SECONDS = 240.0  # machines of CI are slow, and may be busy with more than us
 # Shorter clocks than the defaults: tests wait for each flush.
+CANARY = {"canary_seconds": 20, "canary_late_seconds": 40}
 JOBS = {"archive_seconds": 0.5, "aggregates_seconds": 0.5, "profiles_seconds": 0.2}
 
 
@@ -31,7 +32,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
     config = folder / "e2e.yaml"
     wanted: dict[str, Any] = make_settings(folder)
     wanted["api"]["statsd_port"] = free_ports(1)[0]
-    config.write_text(yaml.safe_dump(wanted | {"jobs": JOBS}))
+    config.write_text(yaml.safe_dump(wanted | {"jobs": JOBS, "alerts": {**wanted.get("alerts", {}), **CANARY}}))
     settings = load(config)
     supervisor = supervision.start(settings, tied=True)
     try:

@@ -50,7 +50,7 @@ def labels(points: list[Any]) -> list[dict[str, str]]:
 
 
 def shop(views: Sequence[int], buys: Sequence[int], errors: Sequence[int]) -> list[Record]:
-    """Records of topic `series`, one a minute: totals of the shop, errors of two codes; zero has no bin."""
+    """Records of topic `series`, one a minute: totals of the shop, errors of a code; zero has no bin."""
     log = []
     for minute, numbers in enumerate(zip(views, buys, errors, strict=True)):
         start = START_MS + minute * MINUTE_MS
@@ -65,6 +65,19 @@ def shop(views: Sequence[int], buys: Sequence[int], errors: Sequence[int]) -> li
         payload = series.encode([*bins, brand, progress])
         log.append(Record(minute, start + MINUTE_MS, start + MINUTE_MS, payload))
     return log
+
+
+def test_progress_of_points_closes_no_minute_of_the_shop(environments: Environments, settings: Settings) -> None:
+    """The stream of points runs ahead by the whole half hour: as it was taken for the shop's, buys collapsed."""
+    ahead = [Progress(0, 1, MINUTE_MS, START_MS + minute * MINUTE_MS, "points") for minute in range(1, 31)]
+    steady = shop([1000] * 30, [100] * 30, [0] * 30)
+    log = [steady[0]._replace(payload=series.encode([one])) for one in ahead]
+    whole = [record._replace(offset=number) for number, record in enumerate([*steady[:9], *log, *steady[9:]])]
+    env = environments()
+    pipeline = Pipeline(env, settings, "minutes")
+    VIEWS["minutes"][1](pipeline, Collection(TOPIC, uuid4(), {}, env, whole))
+    with pipeline.tables.sql_query("SELECT view_count, buy_count FROM minutes").execute().collect() as rows:
+        assert [tuple(row) for row in rows] == [(1000.0, 100.0)] * 30
 
 
 def test_buys_that_collapse_while_views_go_on_are_found_once(environments: Environments, settings: Settings) -> None:
@@ -134,6 +147,19 @@ def test_a_price_that_jumps_and_sells(environments: Environments, settings: Sett
     unsold = buys("unsold", people[:8], [900] * 3 + [9] * 5, step_ms=1000)
     points = found(environments(), settings, "price_jump", stream([*jumped, *steady, *unsold]))
     assert labels(points) == [{"pattern": "price_jump", "product": "cheap"}]
+    assert points[0].value == pytest.approx(0.01)
+
+
+def test_a_price_that_jumps_of_a_product_that_is_bought_rarely(environments: Environments, settings: Settings) -> None:
+    """The usual price lies hours back; another product's prices vary, and that is all they do."""
+    people = [f"person-{number}" for number in range(10)]
+    hours_ago = [
+        msgspec.structs.replace(tag, time=event_time(tag) - 5 * 3_600_000) for tag in buys("rare", ["ann"], [900], 1)
+    ]
+    rare = buys("rare", people, [9] * 10, step_ms=1000)
+    varying = buys("varying", people * 4, [90, 300, 60, 200] * 10, step_ms=300)
+    points = found(environments(), settings, "price_jump", stream([*hours_ago, *rare, *varying]))
+    assert labels(points) == [{"pattern": "price_jump", "product": "rare"}]
     assert points[0].value == pytest.approx(0.01)
 
 

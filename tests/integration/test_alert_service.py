@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from confluent_kafka import Producer
 
 from contracts.alerts import Alert, encode
+from contracts.points import decode_point
 from contracts.settings import Settings
+from infra import topic_records, topics
 from stores import alert_incidents, alert_outbox
 from stores.alert_incidents import Filter
-from tests.conftest import RealPart
+from tests.conftest import START_SECONDS, RealPart
 from tests.integration.alert_service import AlertService, pager_calls, webhook_keys, webhook_messages
 from tests.integration.postgres import Postgres, programs
 from tests.unit.alerting import MINUTE, firing, resolved
@@ -239,8 +242,26 @@ def test_a_way_that_is_broken_is_told_without_it(make: Make, receiver: HttpRecei
         broker.start()
     (told,) = webhook_messages(receiver)
     assert (told.alert.rule, told.alert.kind, told.event) == ("alerts-do-not-arrive", "blind", "firing")
-    service.until(lambda: len(webhook_keys(receiver)) == 2)
+
+    def is_told_of_its_end() -> bool:
+        service.say(firing("canary", int(time.time() * 1000)))  # in place of the jobs
+        return len(webhook_keys(receiver)) == 2
+
+    service.until(is_told_of_its_end)
     assert webhook_messages(receiver)[-1].event == "resolved"
+
+
+def test_canaries_begin_as_points(make: Make, settings: Settings) -> None:
+    points = settings.topics.points.model_copy(update={"name": f"points-{uuid.uuid4().hex[:8]}", "partitions": 1})
+    own = settings.model_copy(update={"topics": settings.topics.model_copy(update={"points": points})})
+    topics.ensure(own, START_SECONDS)
+    service = make(ALERTS__CANARY_SECONDS="1", TOPICS__POINTS__NAME=points.name, TOPICS__POINTS__PARTITIONS="1")
+    service.until(lambda: len(list(topic_records.held(own, points))) >= 2)
+    now = int(time.time() * 1000)
+    sent = [decode_point(message.value() or b"", now) for message in topic_records.held(own, points)]
+    assert {(one.series.name, one.series.kind, one.series.labels, one.value) for one in sent} == {
+        ("tidewatch_canary", "counter", (), 1.0)
+    }
 
 
 def test_signs_of_life_go_out(make: Make, receiver: HttpReceiver) -> None:

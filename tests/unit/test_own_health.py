@@ -11,6 +11,7 @@ STATUS: dict[str, Any] = {
         {"name": "jobs", "kind": "step", "ready": False},
     ],
     "lag": {"metrics": 12},
+    "freshness": {"metrics": 3.5},
 }
 
 
@@ -25,6 +26,7 @@ def test_the_status_is_read() -> None:
         "tidewatch_part_up{'part': 'kafka'}": 1.0,
         "tidewatch_part_restarts{'part': 'kafka'}": 2,
         "tidewatch_lag_records{'pipeline': 'metrics'}": 12,
+        "tidewatch_freshness_seconds{'pipeline': 'metrics'}": 3.5,
     }
 
 

@@ -164,3 +164,8 @@ def test_a_selector_selects_by_metric_labels_and_their_names(labels: dict[str, s
     assert selects(match=("__name__=~lo.*", "a=x")) is (metric == "load" and labels.get("a") == "x")
     assert selects(metric=metric, label_names=("a", "b")) is (set(labels) == {"a", "b"})
     assert selects(metric=metric, label_names=()) is (not labels)
+
+
+def test_the_canary_is_the_platforms_own() -> None:
+    with pytest.raises(RulesError, match=r"f.yml: rule canary: this name is the platform's own"):
+        parse(text_of(rule_of("threshold", name="canary")), "f.yml")
