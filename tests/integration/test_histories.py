@@ -1,5 +1,6 @@
 """The past of new series, as a real ClickHouse knows it, and how much of a large table is read for it."""
 
+import time
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -58,6 +59,11 @@ def scored_minutes(metric: str, labels: dict[str, str], begin: int, end: int) ->
     ]
 
 
+def now() -> int:
+    """When they are written: rows are kept for so long after that."""
+    return int(time.time() * 1000)
+
+
 def told(points: Points, number: int) -> list[tuple[int, float]]:
     mine = points.take(points.series == number)
     return list(zip(mine.times.tolist(), mine.values.tolist(), strict=True))
@@ -71,7 +77,7 @@ def test_what_was_scored_comes_back_of_any_series(client: Client) -> None:
     late = bins[7].bin
     revised = ScoredBin(Bin(gauge, late.labels, MINUTE_MS, late.start, 99, 2, 2), revised=True)
     tags = scored_minutes("user_tags_views", {"country": country}, END - 300 * MINUTE_MS, END)
-    client.insert_arrow(SCORED_BINS_TABLE, score_rows([*bins, revised, *tags], END))
+    client.insert_arrow(SCORED_BINS_TABLE, score_rows([*bins, revised, *tags], now()))
     points = history.read(client, POINTS, {4: New(gauge, {"host": "a"}, END), 5: New(gauge, {}, END)}, DAYS)
     wanted = [(one.bin.start, float(one.bin.value)) for one in bins if one.bin.start < END]
     assert told(points, 4) == [(start, 99.0 if start == late.start else value) for start, value in wanted]
@@ -108,7 +114,7 @@ def test_counts_are_read_for_what_was_never_scored_and_never_too_many(
     assert told(history.read(client, MINUTES, new, days), 3) == []
     monkeypatch.undo()
     totals = scored_minutes("user_tags_views", {}, end - 3 * DAY_MS, end)
-    client.insert_arrow(SCORED_BINS_TABLE, score_rows(totals, end))
+    client.insert_arrow(SCORED_BINS_TABLE, score_rows(totals, now()))
     assert told(history.read(client, MINUTES, new, days), 3) == [], "it had no events while the total was watched"
 
 
