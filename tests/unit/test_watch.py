@@ -101,7 +101,7 @@ def test_duplicates_and_disorder_change_nothing(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311  # repeatable
     mixed: list[Message] = []
     for begin in range(NOON, NOON + 60, 10):
-        bins: list[Message] = [bin_of(minute, daily(minute)) for minute in range(begin, begin + 10)] * 2
+        bins = [bin_of(minute, daily(minute)) for minute in range(begin, begin + 10)] * 2
         dice.shuffle(bins)
         mixed += [*bins, *(progress(minute + 1) for minute in range(begin, begin + 10))]
     assert same(watch(USUAL, mixed), watch(USUAL, minutes(daily, NOON, NOON + 60)))
