@@ -9,18 +9,16 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from analysis.detection import Points
 from analysis.watch.feed import Changes, Feed
-from analysis.watch.history import NONE, with_quiet
+from analysis.watch.history import NONE
 from analysis.watch.lane import Lane
 from contracts.settings import Settings
 from contracts.times import DAY_MS, MINUTE_MS
 from stores import clickhouse, history
 
-SERIES_AT_ONCE: Final = 16  # a second of an operator's time, of two weeks of minutes
-LOOKED_AT_ONCE: Final = 1000  # of which those begin at once that have no history anywhere
+MINUTES_AT_ONCE: Final = 16  # series of minutes; a second of an operator's time, for two weeks of them
 QUERY_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 30.0
 ATTEMPTS: Final = 5  # then the series learn from what they see
-MINUTES: Final = Lane("user-tags", MINUTE_MS)
 logger = logging.getLogger(__name__)
 
 
@@ -62,14 +60,11 @@ class Histories:
         return feed.begin(question.numbers, points)
 
     def _ask(self, key: Any, feed: Feed) -> Changes:
-        numbers = feed.live.unasked(LOOKED_AT_ONCE)
-        counted = {one for one in numbers if feed.lane == MINUTES and history.is_counted(*feed.live.names[one])}
-        known = sorted(counted)[:SERIES_AT_ONCE]
-        if known:
-            series = {one: (*feed.live.names[one], feed.live.first(one)) for one in known}
-            self._questions[key] = Question(known, self._thread.submit(self._read, series))
-        unknown = [one for one in numbers if one not in counted]
-        return feed.begin(unknown, NONE) if unknown else {}
+        numbers = feed.live.unasked(max(1, MINUTES_AT_ONCE * feed.lane.resolution // MINUTE_MS))
+        if numbers:
+            series = _near({one: history.New(*feed.live.names[one], feed.live.first(one)) for one in numbers})
+            self._questions[key] = Question(list(series), self._thread.submit(self._read, feed.lane, series))
+        return {}
 
     def _failed(self, key: Any, feed: Feed, numbers: list[int], error: Exception) -> Changes:
         logger.warning("no histories of %d series: %s", len(numbers), error)
@@ -80,11 +75,13 @@ class Histories:
         del self._failures[key]
         return feed.begin(numbers, NONE)
 
-    def _read(self, series: dict[int, tuple[str, dict[str, str], int]]) -> Points:
-        """In the thread. `series`: metric, labels and first bin by number."""
-        firsts = {number: first for number, (_, _, first) in series.items()}
-        begin = min(firsts.values()) - self._settings.detection.history_days * DAY_MS
-        wanted = [(metric, history.label_of(labels)) for metric, labels, _ in series.values()]
+    def _read(self, lane: Lane, series: dict[int, history.New]) -> Points:
+        """In the thread."""
         with clickhouse.connect(self._settings, timeout=QUERY_SECONDS) as client:
-            pasts = history.user_tags(client, wanted, max(begin, 0), max(firsts.values()))
-        return with_quiet(dict(zip(series, pasts, strict=True)), firsts, MINUTE_MS)
+            return history.read(client, lane, series, self._settings.detection.history_days)
+
+
+def _near(series: dict[int, history.New]) -> dict[int, history.New]:
+    """Those that began about when the first of them did: one question reads one stretch of time."""
+    first = next(iter(series.values())).first
+    return {number: one for number, one in series.items() if abs(one.first - first) <= DAY_MS}

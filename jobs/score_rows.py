@@ -2,25 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
 
-import msgspec
 import pyarrow as pa
 
-from analysis.watch.live import Key, key_of
+from analysis.watch.live import key_of, series_id
 from analysis.watch.scored import ScoredBin
 from contracts.times import DAY_MS
 
-KNOWN_SERIES: Final = 100_000  # whose hash is remembered
 _EPOCH: Final = date(1970, 1, 1)
-
-
-@lru_cache(KNOWN_SERIES)
-def series_id(key: Key) -> int:
-    """64 bits that name a series."""
-    return int.from_bytes(blake2b(msgspec.json.encode(key), digest_size=8).digest(), "little")
 
 
 def score_rows(scored: Sequence[ScoredBin], now: int) -> pa.Table:

@@ -1,6 +1,6 @@
 """Histories as points for a detector."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,25 @@ def with_quiet(bins: Mapping[int, tuple[Ints, Floats]], ends: Mapping[int, int],
     parts = [
         _filled(number, *bins[number], ends[number], resolution) for number in sorted(bins) if len(bins[number][0])
     ]
+    return _joined(parts)
+
+
+def as_known(bins: Mapping[int, tuple[Ints, Floats]], ends: Mapping[int, int]) -> Points:
+    """Points of the bins that are there before the one at `ends`: of what is missing nothing is known."""
+    parts = [
+        (np.full(count, number), times[:count], values[:count])
+        for number, (times, values) in sorted(bins.items())
+        if (count := int(np.searchsorted(times, ends[number])))
+    ]
+    return _joined(parts)
+
+
+def together(parts: Iterable[Points]) -> Points:
+    """The points of some series and those of others."""
+    return _joined([part[:3] for part in parts if len(part.times)])
+
+
+def _joined(parts: Sequence[tuple[Ints, Ints, Floats]]) -> Points:
     if not parts:
         return NONE
     series, times, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))

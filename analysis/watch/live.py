@@ -1,5 +1,7 @@
 """Which series there are: each has a number, by which its state is found, and a life."""
 
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -14,12 +16,19 @@ Names = list[tuple[str, dict[str, str]]]  # metric and labels, a page of them
 # Times in milliseconds: the begins of the first bin that was seen and of the last that had events; and whether the
 # history before `first` has been asked for; and whether it is counted, so that no events are zero, not nothing.
 LIFE: Final = np.dtype([("first", np.int64), ("last", np.int64), ("asked", np.bool_), ("counted", np.bool_)])
+KNOWN_SERIES: Final = 100_000  # whose hash is remembered
 _decoder: Final = msgspec.msgpack.Decoder(Names)
 
 
 def key_of(metric: str, labels: dict[str, str]) -> Key:
     """The same for the same labels in another order."""
     return metric, tuple(sorted(labels.items()))
+
+
+@lru_cache(KNOWN_SERIES)
+def series_id(key: Key) -> int:
+    """64 bits that name a series in the table `scored_bins`."""
+    return int.from_bytes(blake2b(msgspec.json.encode(key), digest_size=8).digest(), "little")
 
 
 def is_counted(one: Bin) -> bool:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
+from cli import job_start
+from cli.job_start import JobKind
 from contracts import names
 from contracts.codec import encode_lines
 from contracts.settings import Settings, Topic, Topics
 from infra import package
 from infra import topics as kafka_topics
 from infra.flink import handover
-from infra.flink.rest import FlinkError, until
+from infra.flink.rest import FlinkError, Rest, until
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse as store
 from testbed.generator import Traffic
@@ -130,3 +132,15 @@ def cancel(cluster: FlinkCluster) -> None:
     running = cluster.running(names.DATA_JOB)
     if running:
         cluster.cancel(running)
+
+
+def submit(settings: Settings, kind: JobKind, name: str, code: Path, savepoint: str | None = None) -> str:
+    """The job under a name of the test's own, from the beginning of its topics or a savepoint; does not wait."""
+    words = job_start.arguments(settings, kind, kafka_topics.topic_ids(settings))
+    return FlinkCluster(settings).submit(name, kind.module, words, savepoint, code=code, timeout=SECONDS)
+
+
+def parallelism(settings: Settings, job_id: str) -> int:
+    """Of the job's widest operators, as Flink runs them."""
+    vertices = Rest(settings.flink_host, settings.flink.port).get(f"/jobs/{job_id}")["vertices"]
+    return max(int(vertex["parallelism"]) for vertex in vertices)

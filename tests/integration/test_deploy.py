@@ -29,6 +29,7 @@ from tests.integration.deploying import (
     expect_counted,
     failing_code,
     other_code,
+    parallelism,
     topics_named,
 )
 
@@ -55,10 +56,13 @@ def sender(own: Settings) -> Sender:
 
 
 def test_other_code_goes_on_from_a_savepoint(own: Settings, sender: Sender, tmp_path: Path) -> None:
+    """With another parallelism, too, in the middle of blocks: each keeps its rows."""
+    narrow = own.model_copy(update={"flink": own.flink.model_copy(update={"parallelism": 1})})
     cluster = FlinkCluster(own)
     told: list[str] = []
     with sender:
         first = deploy(own, Options(), told.append)
+        assert first is not None
         assert first == cluster.running(names.DATA_JOB)
         until(lambda: counted(own)[1] or None, SECONDS, "the first count")
 
@@ -70,8 +74,10 @@ def test_other_code_goes_on_from_a_savepoint(own: Settings, sender: Sender, tmp_
         assert cluster.running(names.DATA_JOB) == first
 
         code = other_code(tmp_path, another='"""A module more."""\n')
-        second = deploy(own, Options(code=code), told.append)
+        second = deploy(narrow, Options(code=code), told.append)
+        assert second is not None
         assert second == cluster.running(names.DATA_JOB) != first
+        assert (parallelism(own, first), parallelism(own, second)) == (2, 1)
         entry = cluster.ledger.of(names.DATA_JOB)[0]
         assert (entry.job_id, entry.code) == (second, code.stem)
         assert entry.restored is not None
@@ -82,6 +88,8 @@ def test_other_code_goes_on_from_a_savepoint(own: Settings, sender: Sender, tmp_
 def test_code_that_does_not_work_gives_way_to_the_former(own: Settings, sender: Sender, tmp_path: Path) -> None:
     cluster = FlinkCluster(own)
     running = deploy(own, Options(), print)
+    assert running is not None
+    assert parallelism(own, running) == 2, "it was 1, and state goes back to two"
     former = cluster.ledger.of(names.DATA_JOB)[0]
 
     # What cannot even be imported is refused while the other goes on.
