@@ -206,7 +206,9 @@ def test_days_begin_at_midnight_of_the_zone(api: ApiServer) -> None:
     """New York put its clocks forward on that day; its midnight was at 5:00 UTC."""
     query = {"from": "2011-03-13T12:00:00", "to": "2011-03-13T13:00:00", "step": "1d", "tz": "America/New_York"}
     document = get(api, "/api/v1/series", metric="an/swers cpu", stat="count", **query).json
-    assert document["from"] == NOON - 8 * HOUR_MS or document["from"] == NOON - 7 * HOUR_MS
+    assert document["source"] == "rollups of hours"
+    assert (document["from"], document["to"]) == (NOON - 7 * HOUR_MS, NOON + 16 * HOUR_MS)
+    assert [value for _, value in document["series"][0]["points"]] == [len(values("an/swers cpu", 0, 2**42))]
 
 
 def test_formats(api: ApiServer) -> None:
