@@ -5,7 +5,7 @@ steps are of one length everywhere, and begin at whole ones since 1970.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, tzinfo
 from typing import Final
 
 from api.moments import span
@@ -16,6 +16,7 @@ MONTHS: Final = 0  # as a step: months of the calendar
 _WEEK_DAYS: Final = 7
 _FIRST: Final = date(1970, 1, 1).toordinal()
 _MONDAY: Final = date(1970, 1, 5).toordinal()
+_EARLIEST: Final = date(2, 1, 1).toordinal()  # room for any zone's offset
 _LAST_SECOND: Final = 2**32 - 1  # that the store can hold
 
 
@@ -47,10 +48,10 @@ def back(text: str, slots: Sequence[int], step: int, local: tzinfo) -> list[int]
     if seconds % DAY or text[-1] in "smh":
         return [_storable(at - seconds) for at in slots]
     first = datetime.fromtimestamp(slots[0], local)
-    before = _same_day(first.date(), months) if months else first.date() - timedelta(days=seconds // DAY)
+    before = _same_day(first.date(), months) if months else _days_before(first.date(), seconds // DAY)
     if step % DAY == 0:
         return [_midnight(before + (_day(at, local) - first.date()), local) for at in slots]
-    begin = _second(datetime.combine(before, first.time(), local).replace(fold=first.fold))
+    begin = int(datetime.combine(before, first.time(), local).replace(fold=first.fold).timestamp())
     return [_storable(begin + at - slots[0]) for at in slots]
 
 
@@ -70,6 +71,11 @@ def _same_day(day: date, months: int) -> date:
     return first.replace(day=min(day.day, length))
 
 
+def _days_before(day: date, days: int) -> date:
+    """No earlier than there are dates, which is long before the store's."""
+    return date.fromordinal(max(day.toordinal() - days, _EARLIEST))
+
+
 def _day(second: int, local: tzinfo) -> date:
     return datetime.fromtimestamp(second, local).date()
 
@@ -85,11 +91,7 @@ def _first_of(month: int) -> date:
 
 def _midnight(day: date, local: tzinfo) -> int:
     """When the day begins; where clocks leave midnight out, when they do."""
-    return _second(datetime.combine(day, time(), local))
-
-
-def _second(at: datetime) -> int:
-    return _storable(int(at.timestamp()))
+    return _storable(int(datetime.combine(day, time(), local).timestamp()))
 
 
 def _storable(second: int) -> int:

@@ -171,6 +171,14 @@ def test_compared_times_go_by_the_clock_on_the_wall(step: str, back: str, begin:
     assert (before[0], len(before)) == (at(begin, "Europe/Warsaw"), len(own))
 
 
+@pytest.mark.parametrize("back", ["999999w", "999999d", "999999h", "120mo"])
+@pytest.mark.parametrize("step", ["1h", "1d"])
+def test_times_before_all_times_are_compared_with_nothing(step: str, back: str) -> None:
+    query = asked(step=step, compare=back, tz="Pacific/Kiritimati", **{"from": "1970-01-02", "to": "1970-01-04"})
+    (_, own), (_, before) = query.compared()
+    assert before == [0] * len(own)
+
+
 def test_compared_times() -> None:
     query = asked(step="1d", compare="1d,1mo", **{"from": "2022-03-31T00:00:00", "to": "2022-04-01T00:00:00"})
     assert query.compared()[1:] == [
