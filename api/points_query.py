@@ -1,6 +1,6 @@
 """What queries about points have in common: which series they mean, and asking ClickHouse."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -46,15 +46,20 @@ def oldest_day(services: Services, asked: dict[str, Any], now: int) -> date | No
 
 
 def are_gone(services: Services, asked: dict[str, Any], days: int, now: int) -> bool:
-    """Whether rows of what `asked` means, kept for so many days, may have been dropped by `now`, epoch milliseconds.
+    """Whether rows of what `asked` means, kept for so many days, may have been dropped by `now`, epoch milliseconds."""
+    return may_be_gone(asked["begin"], days, day_of(now), lambda: oldest_day(services, asked, now))
+
+
+def may_be_gone(begin: int, days: int, today: date, oldest: Callable[[], date | None]) -> bool:
+    """The same of rows from `begin` on, epoch seconds, `oldest` telling when the first of them came in. Pure.
 
     They go by the day on which they came in, which is no earlier than when they happened.
     """
-    first = kept_from(day_of(now), days)
-    if asked["begin"] >= (first - EPOCH.date()).days * DAY_MS // 1000:
+    first = kept_from(today, days)
+    if begin >= (first - EPOCH.date()).days * DAY_MS // 1000:
         return False
-    oldest = oldest_day(services, asked, now)
-    return oldest is not None and oldest < first
+    came = oldest()
+    return came is not None and came < first
 
 
 def day_of(now: int) -> date:

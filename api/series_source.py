@@ -5,19 +5,17 @@ from datetime import date, datetime, timezone
 from typing import Any, Final, NamedTuple
 
 from analysis.statistics import quantile_level
-from api.points_query import kept_from
+from api.points_query import may_be_gone
 from api.problems import invalid
 from api.series_query import STEPS, SeriesQuery
-from api.slots import MONTHS
+from api.slots import DAY, MONTHS
 from contracts.series import USER_TAG_METRICS
 from contracts.settings import ClickHouse
-from contracts.times import EPOCH
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
-_DAY: Final = 86_400
 _MONDAY: Final = 345_600  # the first one of the epoch, in seconds
-_PERIODS: Final = {"week": (604_800, _MONDAY), "day": (_DAY, 0), "hour": (_HOUR, 0)}  # length, where one begins
+_PERIODS: Final = {"week": (604_800, _MONDAY), "day": (DAY, 0), "hour": (_HOUR, 0)}  # length, where one begins
 _TAG_LABELS: Final = ("origin", "brand", "category")  # that aggregates of the user tags know
 
 # On which day the oldest came in of what is asked between these bounds; None when nothing did.
@@ -72,11 +70,7 @@ def _nearest(step: int) -> int:
 def _source(query: SeriesQuery, bounds: Sequence[int], kept: ClickHouse, today: date, oldest: Oldest) -> Source | None:
     """The best one whose rows are there; None when some may be dropped."""
     for source in _candidates(query.stat, bounds, kept):
-        first = kept_from(today, source.days)
-        if bounds[0] >= (first - EPOCH.date()).days * _DAY:
-            return source  # it came in no earlier than it happened
-        came = oldest(bounds)
-        if came is None or came >= first:
+        if not may_be_gone(bounds[0], source.days, today, lambda: oldest(bounds)):
             return source
     return None
 
@@ -98,7 +92,7 @@ def _candidates(stat: str, bounds: Sequence[int], kept: ClickHouse) -> list[Sour
 
 def _period(bounds: Sequence[int]) -> str | None:
     """The longest rollups of which the slots are whole numbers; None when there are none."""
-    if all(at % _DAY == 0 for at in bounds) and all(datetime.fromtimestamp(at, timezone.utc).day == 1 for at in bounds):
+    if all(at % DAY == 0 for at in bounds) and all(datetime.fromtimestamp(at, timezone.utc).day == 1 for at in bounds):
         return "month"
     for name, (length, first) in _PERIODS.items():
         if all((at - first) % length == 0 for at in bounds):

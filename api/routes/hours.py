@@ -72,11 +72,9 @@ def _answer(services: Services, statistic: str, asked: dict[str, Any]) -> tuple[
 def _kept(services: Services, asked: dict[str, Any], count: int, source: str) -> str:
     """The source, or that it is gone: an hour of which nothing is kept is not one without points."""
     days = services.settings.clickhouse.hour_rollups_days
-    return (
-        "nothing: hours of then are no longer kept"
-        if not count and are_gone(services, asked, days, wall_clock())
-        else source
-    )
+    if not count and are_gone(services, asked, days, wall_clock()):
+        return "nothing: hours of then are no longer kept"
+    return source
 
 
 def _sums(services: Services, asked: dict[str, Any]) -> Sums:
