@@ -183,6 +183,14 @@ def test_series_are_what_numpy_says(api: ApiServer, step: str, seconds: int, sta
         assert found[host,] == expected
 
 
+def test_as_many_slots_as_there_may_be(api: ApiServer) -> None:
+    query = {"metric": "an/swers cpu", "stat": "count", "step": "1s", "from": NOON, "to": NOON + 11_000_000}
+    (line,) = get(api, "/api/v1/series", **query).json["series"]
+    found = [at for at, count in line["points"] if count]
+    held = [point.time for point in points() if point.series.name == "an/swers cpu"]
+    assert (len(line["points"]), found) == (11_000, [at for at in held if at < NOON + 11_000_000])
+
+
 def test_gaps_labels_and_the_statistic_that_suits(api: ApiServer) -> None:
     (found,) = chart(api, metric="an/swers cpu", step="10m", match="host:a").values()
     assert found[3] is None
