@@ -57,8 +57,8 @@ def _asked(query: SeriesQuery, bounds: Sequence[int]) -> dict[str, Any]:
 
 
 def _array(starts: Sequence[int]) -> str:
-    """As ClickHouse writes it, and without blanks, by which the most slots would be longer than the 128 KiB that it takes
-    of a parameter."""
+    """As ClickHouse writes it, and without blanks: with them the most slots would be longer than the 128 KiB that it
+    takes of a parameter."""
     return f"[{','.join(map(str, starts))}]"
 
 
