@@ -1,4 +1,4 @@
-"""Answers about series over time: slots of equal length, gaps, and formats. Pure."""
+"""Answers about series over time: slots, gaps, and formats. Pure."""
 
 import csv
 import io

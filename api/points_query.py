@@ -1,7 +1,7 @@
 """What queries about points have in common: which series they mean, and asking ClickHouse."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from api.problems import Problem, invalid, unavailable
@@ -35,12 +35,38 @@ def kinds_of(services: Services, metric: str) -> list[str]:
     return [kind for (kind,) in rows]
 
 
-def are_gone(services: Services, asked: dict[str, Any], now: int) -> bool:
-    """Whether points that `asked` (metric, labels, `begin` and `end`) means may have been dropped by `now`, epoch ms.
+def oldest_day(services: Services, asked: dict[str, Any], now: int) -> date | None:
+    """On which day the oldest came in of what `asked` (metric, labels, `begin` and `end`) means; None when nothing did.
+
+    `now`: epoch milliseconds. What is not in the rollups yet is not told of: it came in lately.
+    """
+    hours_from = kept_from(day_of(now), services.settings.clickhouse.hour_rollups_days)
+    found: date | None = ask(services, "oldest_day", {**asked, "hours_from": hours_from})[0][0]
+    return found
+
+
+def are_gone(services: Services, asked: dict[str, Any], days: int, now: int) -> bool:
+    """Whether rows of what `asked` means, kept for so many days, may have been dropped by `now`, epoch milliseconds."""
+    return may_be_gone(asked["begin"], days, day_of(now), lambda: oldest_day(services, asked, now))
+
+
+def may_be_gone(begin: int, days: int, today: date, oldest: Callable[[], date | None]) -> bool:
+    """The same of rows from `begin` on, epoch seconds, `oldest` telling when the first of them came in. Pure.
 
     They go by the day on which they came in, which is no earlier than when they happened.
     """
-    first = now // DAY_MS - services.settings.clickhouse.points_days + 1
-    if asked["begin"] >= first * DAY_MS // 1000:
+    first = kept_from(today, days)
+    if begin >= (first - EPOCH.date()).days * DAY_MS // 1000:
         return False
-    return bool(ask(services, "points_gone", {**asked, "kept_from": EPOCH.date() + timedelta(days=first)})[0][0])
+    came = oldest()
+    return came is not None and came < first
+
+
+def day_of(now: int) -> date:
+    """Of ingestion: the day of `now`, epoch milliseconds, in UTC."""
+    return EPOCH.date() + timedelta(days=now // DAY_MS)
+
+
+def kept_from(today: date, days: int) -> date:
+    """The earliest day of ingestion of which rows that are kept for so many days are there for certain."""
+    return today - timedelta(days=days - 1)

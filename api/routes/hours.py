@@ -60,13 +60,21 @@ def _answer(services: Services, statistic: str, asked: dict[str, Any]) -> tuple[
     """The value, how many points are behind it, and what it was computed from."""
     if statistic in SUMMED:
         sums = _sums(services, asked)
-        return of_sums(statistic, sums), sums.count, "rollups"
+        return of_sums(statistic, sums), sums.count, _kept(services, asked, sums.count, "rollups")
     level = quantile_level(statistic)
+    if are_gone(services, asked, services.settings.clickhouse.points_days, wall_clock()):
+        return _without_points(services, asked, level)
     statement, more = ("hour_mode", {}) if level is None else ("hour_quantile", {"level": level})
     ((count, value),) = ask(services, statement, {**asked, **more})
-    if are_gone(services, asked, wall_clock()):
-        return _without_points(services, asked, level)
     return (float(value) if count else None), int(count), "points, exactly"
+
+
+def _kept(services: Services, asked: dict[str, Any], count: int, source: str) -> str:
+    """The source, or that it is gone: an hour of which nothing is kept is not one without points."""
+    days = services.settings.clickhouse.hour_rollups_days
+    if not count and are_gone(services, asked, days, wall_clock()):
+        return "nothing: hours of then are no longer kept"
+    return source
 
 
 def _sums(services: Services, asked: dict[str, Any]) -> Sums:
@@ -78,4 +86,4 @@ def _without_points(services: Services, asked: dict[str, Any], level: float | No
     if level is None:
         return None, _sums(services, asked).count, "nothing: its points are gone"
     ((count, value),) = ask(services, "hour_sketch", {**asked, "level": level})
-    return (float(value) if count else None), int(count), "a sketch, about"
+    return (float(value) if count else None), int(count), _kept(services, asked, count, "a sketch, about")

@@ -1,16 +1,19 @@
 """`GET /api/v1/series`: a metric over time, compared with other times, in the format that the caller draws."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
 from analysis import time_series
-from analysis.statistics import Sums, of_sums, quantile_level
+from analysis.statistics import Sums, of_sums
 from analysis.time_series import Chart, Line
-from api.points_query import are_gone, ask, kinds_of
-from api.series_query import MONTHS, SeriesQuery, parse
-from api.series_source import Source, source_of
+from api.points_query import ask, day_of, kinds_of, oldest_day
+from api.series_query import SeriesQuery, parse
+from api.series_source import Oldest, choose
 from api.services import Services, wall_clock
+from api.slots import MONTHS
 from contracts.series import USER_TAG_METRICS
 
 _TYPES: Final = {
@@ -28,15 +31,15 @@ def blueprint(services: Services) -> Blueprint:
     def series() -> Response:
         now = wall_clock()
         query = _with_stat(services, parse(request.query_string, now))
-        starts = query.starts()
+        today = day_of(now)
+        query, sources = choose(query, services.settings.clickhouse, today, _oldest(services, query, now))
         lines: list[Line] = []
-        words = []
-        for name, begin, end in [("", query.begin, query.end), *query.compare]:
-            source = _source(services, query, (begin, end), now)
-            lines += _lines(query, name, ask(services, source.statement, source.parameters), len(starts))
-            words.append(source.words)
-        chart = Chart([start * 1000 for start in starts], lines)
-        return Response(_body(query, words[0], chart), mimetype=_TYPES[query.format])
+        for (name, bounds), source in zip(query.compared(), sources, strict=True):
+            asked = {**_asked(query, bounds), "starts": _array(bounds[:-1]), "group_by": list(query.group_by)}
+            rows = ask(services, source.statement, {**asked, **source.parameters})
+            lines += _lines(query, name, rows, bounds[:-1])
+        chart = Chart([start * 1000 for start in query.bounds()[:-1]], lines)
+        return Response(_body(query, sources[0].words, chart), mimetype=_TYPES[query.format])
 
     return routes
 
@@ -49,26 +52,40 @@ def _with_stat(services: Services, query: SeriesQuery) -> SeriesQuery:
     return query if query.stat else query._replace(stat="sum" if kinds == ["counter"] else "average")
 
 
-def _source(services: Services, query: SeriesQuery, times: tuple[int, int], now: int) -> Source:
-    """Where to read these times, and with which parameters."""
-    begin, end = times
-    asked = {"metric": query.metric, **query.labels, "begin": begin, "end": end}
-    gone = quantile_level(query.stat) is not None and are_gone(services, asked, now)
-    source = source_of(query, begin, gone=gone)
-    more = {"step": query.step, "group_by": list(query.group_by)}
-    return source._replace(parameters={**asked, **more, **source.parameters})
+def _asked(query: SeriesQuery, bounds: Sequence[int]) -> dict[str, Any]:
+    return {"metric": query.metric, **query.labels, "begin": bounds[0], "end": bounds[-1]}
 
 
-def _lines(query: SeriesQuery, compared: str, rows: Any, slots: int) -> list[Line]:
+def _array(starts: Sequence[int]) -> str:
+    """As ClickHouse writes it, and without blanks: with them the most slots would be longer than the 128 KiB that it
+    takes of a parameter."""
+    return f"[{','.join(map(str, starts))}]"
+
+
+def _oldest(services: Services, query: SeriesQuery, now: int) -> Oldest:
+    """Asked once for each stretch of time: a step that gets longer means much the same one."""
+    found: dict[tuple[int, int], date | None] = {}
+
+    def oldest(bounds: Sequence[int]) -> date | None:
+        key = (bounds[0], bounds[-1])
+        if key not in found:
+            found[key] = oldest_day(services, _asked(query, bounds), now)
+        return found[key]
+
+    return oldest
+
+
+def _lines(query: SeriesQuery, compared: str, rows: Any, starts: Sequence[int]) -> list[Line]:
     """A line for each combination of the labels that the query groups by."""
+    slots = {start: number for number, start in enumerate(starts)}
     found: dict[tuple[str, ...], Line] = {}
-    for values, slot, count, *rest in rows:
+    for values, start, count, *rest in rows:
         key = tuple(values)
         if key not in found:
-            found[key] = Line(dict(zip(query.group_by, key, strict=True)), compared, [None] * slots)
-        found[key].values[slot] = _value(query, count, rest)
+            found[key] = Line(dict(zip(query.group_by, key, strict=True)), compared, [None] * len(starts))
+        found[key].values[slots[start]] = _value(query, count, rest)
     if not found and not query.group_by:
-        return [Line({}, compared, [None] * slots)]
+        return [Line({}, compared, [None] * len(starts))]
     return list(found.values())
 
 
@@ -82,9 +99,10 @@ def _value(query: SeriesQuery, count: int, rest: Any) -> float | None:
 
 def _body(query: SeriesQuery, source: str, chart: Chart) -> bytes:
     if query.format == "json":
+        bounds = query.bounds()
         step = "1mo" if query.step == MONTHS else query.step
         head = {"metric": query.metric, "stat": query.stat, "step": step, "source": source}
-        return time_series.as_json(chart, {**head, "from": query.begin * 1000, "to": query.end * 1000})
+        return time_series.as_json(chart, {**head, "from": bounds[0] * 1000, "to": bounds[-1] * 1000})
     if query.format == "csv":
         return time_series.as_csv(chart)
     return time_series.as_arrow(chart) if query.format == "arrow" else time_series.as_dygraphs(chart)

@@ -1,10 +1,10 @@
 -- A metric over time, from the bins of a minute.
 -- {metric:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds; {step:UInt32}: seconds a slot, from `begin` on; {group_by:Array(String)}: labels.
--- A row: values of these labels, slot, count, sum, min, max, sum of squares, newest value.
+-- {end:UInt32}: epoch seconds; {starts:Array(UInt32)}: when slots begin; {group_by:Array(String)}: labels.
+-- A row: values of these labels, start of the slot, count, sum, min, max, sum of squares, newest value.
 SELECT
     arrayMap(key -> named.labels[key], {group_by:Array(String)}) AS label_values,
-    intDiv(toUnixTimestamp(bins.start) - {begin:UInt32}, {step:UInt32}) AS slot,
+    roundDown(toUnixTimestamp(bins.start), {starts:Array(UInt32)}) AS slot,
     sum(bins.count), sum(bins.sum), min(bins.min), max(bins.max), sum(bins.sum_squares), argMax(bins.last, bins.last_time)
 FROM bins FINAL
 INNER JOIN (SELECT id, labels FROM point_series FINAL WHERE metric = {metric:String}) AS named ON bins.series = named.id

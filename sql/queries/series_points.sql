@@ -1,10 +1,10 @@
 -- A metric over time, from its points as they came: for steps that are no whole minutes.
 -- {metric:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds; {step:UInt32}: seconds a slot, from `begin` on; {group_by:Array(String)}: labels.
--- A row: values of these labels, slot, count, sum, min, max, sum of squares, newest value.
+-- {end:UInt32}: epoch seconds; {starts:Array(UInt32)}: when slots begin; {group_by:Array(String)}: labels.
+-- A row: values of these labels, start of the slot, count, sum, min, max, sum of squares, newest value.
 SELECT
     arrayMap(key -> named.labels[key], {group_by:Array(String)}) AS label_values,
-    intDiv(toUnixTimestamp(points.time) - {begin:UInt32}, {step:UInt32}) AS slot,
+    roundDown(toUnixTimestamp(points.time), {starts:Array(UInt32)}) AS slot,
     count(), sum(value), min(value), max(value), sum(value * value), argMax(value, points.time)
 FROM points FINAL
 INNER JOIN (SELECT id, labels FROM point_series FINAL WHERE metric = {metric:String}) AS named ON points.series = named.id

@@ -1,12 +1,10 @@
 -- A quantile of a metric over time, exact, from its points as they came.
 -- {metric:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds; {step:UInt32}: seconds a slot, from `begin` on, 0 for months;
--- {group_by:Array(String)}: labels.
--- A row: values of these labels, slot, count, the quantile {level:Float64} (0 to 1).
+-- {end:UInt32}: epoch seconds; {starts:Array(UInt32)}: when slots begin; {group_by:Array(String)}: labels.
+-- A row: values of these labels, start of the slot, count, the quantile {level:Float64} (0 to 1).
 SELECT
     arrayMap(key -> named.labels[key], {group_by:Array(String)}) AS label_values,
-    if({step:UInt32} = 0, dateDiff('month', toDateTime({begin:UInt32}, 'UTC'), points.time),
-        intDiv(toUnixTimestamp(points.time) - {begin:UInt32}, greatest({step:UInt32}, 1))) AS slot,
+    roundDown(toUnixTimestamp(points.time), {starts:Array(UInt32)}) AS slot,
     count(), quantileExactInclusive({level:Float64})(value)
 FROM points FINAL
 INNER JOIN (SELECT id, labels FROM point_series FINAL WHERE metric = {metric:String}) AS named ON points.series = named.id

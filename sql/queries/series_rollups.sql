@@ -1,9 +1,9 @@
 -- A metric over time, from rollups of {period:String} (hour, day, week or month), but for what came in since they were
 -- made (or 60 s before that, see `stores.rollups`), which bins tell.
 -- {metric:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds, at which periods begin; {step:UInt32}: seconds a slot, from `begin` on, 0 for months;
+-- {end:UInt32}: epoch seconds, at which periods begin; {starts:Array(UInt32)}: when slots begin;
 -- {group_by:Array(String)}: labels.
--- A row: values of these labels, slot, count, sum, min, max, sum of squares, newest value.
+-- A row: values of these labels, start of the slot, count, sum, min, max, sum of squares, newest value.
 WITH
     (t -> multiIf(
         {period:String} = 'hour', toStartOfHour(t),
@@ -27,8 +27,7 @@ WITH
     )
 SELECT
     arrayMap(key -> named.labels[key], {group_by:Array(String)}) AS label_values,
-    if({step:UInt32} = 0, dateDiff('month', since, moment),
-        intDiv(toUnixTimestamp(moment) - {begin:UInt32}, greatest({step:UInt32}, 1))) AS slot,
+    roundDown(toUnixTimestamp(moment), {starts:Array(UInt32)}) AS slot,
     sum(points), sum(total), min(least), max(most), sum(squares), argMax(newest, at)
 FROM
 (

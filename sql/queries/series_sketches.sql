@@ -1,7 +1,7 @@
 -- About what a quantile of a metric is over time, from the sketches of hours, and the points of hours that have none yet.
 -- {metric:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds, whole hours; {step:UInt32}: seconds a slot, from `begin` on, 0 for months;
--- {group_by:Array(String)}: labels. A row: values of these labels, slot, count, the quantile {level:Float64} (0 to 1).
+-- {end:UInt32}: epoch seconds, whole hours; {starts:Array(UInt32)}: when slots begin;
+-- {group_by:Array(String)}: labels. A row: values of these labels, start of the slot, count, the quantile {level:Float64} (0 to 1).
 WITH
     toDateTime({begin:UInt32}, 'UTC') AS since,
     toDateTime({end:UInt32}, 'UTC') AS until,
@@ -13,8 +13,7 @@ WITH
     )
 SELECT
     arrayMap(key -> named.labels[key], {group_by:Array(String)}) AS label_values,
-    if({step:UInt32} = 0, dateDiff('month', since, moment),
-        intDiv(toUnixTimestamp(moment) - {begin:UInt32}, greatest({step:UInt32}, 1))) AS slot,
+    roundDown(toUnixTimestamp(moment), {starts:Array(UInt32)}) AS slot,
     sum(points), quantileTDigestMerge({level:Float64})(sketch)
 FROM
 (

@@ -1,11 +1,11 @@
 -- Views, buys or revenue over time, from the aggregates of a minute. The labels are origin, brand and category.
 -- {action:String}; {keys:Array(String)} {values:Array(String)}: labels that must match; {begin:UInt32}
--- {end:UInt32}: epoch seconds; {step:UInt32}: seconds a slot, from `begin` on; {group_by:Array(String)}: labels.
--- A row: values of these labels, slot, count, sum of price.
+-- {end:UInt32}: epoch seconds; {starts:Array(UInt32)}: when slots begin; {group_by:Array(String)}: labels.
+-- A row: values of these labels, start of the slot, count, sum of price.
 WITH map('origin', toString(origin), 'brand', toString(brand_id), 'category', toString(category_id)) AS labels
 SELECT
     arrayMap(key -> labels[key], {group_by:Array(String)}) AS label_values,
-    intDiv(toUnixTimestamp(minute) - {begin:UInt32}, {step:UInt32}) AS slot,
+    roundDown(toUnixTimestamp(minute), {starts:Array(UInt32)}) AS slot,
     sum(count), sum(sum_price)
 FROM aggregates_1m FINAL
 WHERE action = {action:String}

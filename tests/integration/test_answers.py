@@ -183,6 +183,14 @@ def test_series_are_what_numpy_says(api: ApiServer, step: str, seconds: int, sta
         assert found[host,] == expected
 
 
+def test_as_many_slots_as_there_may_be(api: ApiServer) -> None:
+    query = {"metric": "an/swers cpu", "stat": "count", "step": "1s", "from": NOON, "to": NOON + 11_000_000}
+    (line,) = get(api, "/api/v1/series", **query).json["series"]
+    found = [at for at, count in line["points"] if count]
+    held = [point.time for point in points() if point.series.name == "an/swers cpu"]
+    assert (len(line["points"]), found) == (11_000, [at for at in held if at < NOON + 11_000_000])
+
+
 def test_gaps_labels_and_the_statistic_that_suits(api: ApiServer) -> None:
     (found,) = chart(api, metric="an/swers cpu", step="10m", match="host:a").values()
     assert found[3] is None
@@ -206,7 +214,9 @@ def test_days_begin_at_midnight_of_the_zone(api: ApiServer) -> None:
     """New York put its clocks forward on that day; its midnight was at 5:00 UTC."""
     query = {"from": "2011-03-13T12:00:00", "to": "2011-03-13T13:00:00", "step": "1d", "tz": "America/New_York"}
     document = get(api, "/api/v1/series", metric="an/swers cpu", stat="count", **query).json
-    assert document["from"] == NOON - 8 * HOUR_MS or document["from"] == NOON - 7 * HOUR_MS
+    assert document["source"] == "rollups of hours"
+    assert (document["from"], document["to"]) == (NOON - 7 * HOUR_MS, NOON + 16 * HOUR_MS)
+    assert [value for _, value in document["series"][0]["points"]] == [len(values("an/swers cpu", 0, 2**42))]
 
 
 def test_formats(api: ApiServer) -> None:

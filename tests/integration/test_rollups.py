@@ -280,6 +280,69 @@ def test_an_hour_without_its_points_says_so(world: World, api: ApiServer) -> Non
     assert line["series"][0]["points"][0][1] == pytest.approx(np.median(held), rel=0.01)
 
 
+def test_a_sketch_is_read_with_the_points_that_have_none_yet(world: World, api: ApiServer) -> None:
+    """Of one hour: what came in two days ago is a sketch and its points are dropped, what came in today are points."""
+    series = series_of("rolled", "gauge", {"host": "a"})
+    world.come([Point(series, START + at * 1000, 10.0) for at in range(100)], 2)
+    rollups.roll_up(world.settings)
+    world.command("TRUNCATE TABLE points")
+    world.come([Point(series, START + (at + 100) * 1000, 30.0) for at in range(300)], 0)
+    about = api.call("GET", "/rolled/median/2022-01-01/0").json
+    assert (about["value"], about["count"], about["source"]) == (pytest.approx(30), 400, "a sketch, about")
+    assert api.call("GET", "/rolled/p10/2022-01-01/0").json["value"] == pytest.approx(10)
+    assert api.call("GET", "/rolled/p10/2022-01-01/0?match=host:b").json["count"] == 0
+
+
+def test_percentiles_by_minute_of_dropped_points_are_refused(world: World, api: ApiServer) -> None:
+    world.come([Point(series_of("rolled", "gauge", {}), START + at * 1000, float(at)) for at in range(100)], 2)
+    rollups.roll_up(world.settings)
+    world.command("TRUNCATE TABLE points")
+    asked = {"metric": "rolled", "from": START, "to": START + 2 * HOUR_MS, "stat": "p50"}
+    refused = api.call("GET", f"/api/v1/series?{urlencode({**asked, 'step': '1m'})}")
+    assert (refused.status, refused.json["field"]) == (400, "step")
+    assert "ask for 1h or auto" in refused.json["detail"]
+    answer = api.call("GET", f"/api/v1/series?{urlencode(asked)}").json
+    assert (answer["step"], answer["source"]) == (3600, "sketches of hours, about")
+    assert answer["series"][0]["points"] == [[START, pytest.approx(49.5, abs=1)], [START + HOUR_MS, None]]
+
+
+def test_what_is_no_longer_kept_is_not_taken_for_nothing(world: World, tmp_path: Path) -> None:
+    """Of what came in two days ago months are kept here, and nothing finer."""
+    world.come([Point(series_of("rolled", "gauge", {}), START, 5.0)], 2)
+    rollups.roll_up(world.settings)
+    # As if a minute had passed since: of what is younger, bins are to tell.
+    world.command("INSERT INTO rollup_runs SELECT now64(3, 'UTC') + toIntervalSecond(61)")
+    for table in ("points", "bins", "sketches"):
+        world.command(f"TRUNCATE TABLE {table}")
+    world.command("DELETE FROM rollups WHERE period != 'month'")
+    names = ("POINTS", "BINS", "HOUR_ROLLUPS", "DAY_ROLLUPS", "WEEK_ROLLUPS")
+    gone = {f"TIDEWATCH_CLICKHOUSE__{name}_DAYS": "1" for name in names}
+    server = ApiServer(world.settings, TIDEWATCH_PROFILES__PATH=str(tmp_path / "profiles"), **gone)
+    try:
+        hour = server.call("GET", "/rolled/average/2022-01-01/0").json
+        assert (hour["value"], hour["source"]) == (None, "nothing: hours of then are no longer kept")
+        document = chart(server, to=START + HOUR_MS, stat="max")
+        assert (document["step"], document["source"]) == ("1mo", "rollups of months")
+        assert document["series"][0]["points"] == [[START, 5.0]]
+        refused = server.call("GET", f"/api/v1/series?metric=rolled&from={START}&to={START + HOUR_MS}&step=1m")
+        assert (refused.status, refused.json["field"]) == (400, "step")
+    finally:
+        server.stop()
+
+
+def test_a_day_of_a_zone_has_25_hours_when_clocks_go_back(world: World, api: ApiServer) -> None:
+    begin = 1_635_631_200_000  # 2021-10-31T00:00 in Warsaw
+    series = series_of("rolled", "gauge", {})
+    world.come([Point(series, begin + hour * HOUR_MS, 1.0) for hour in range(-1, 26)], 2)
+    rollups.roll_up(world.settings)
+    asked = {"from": "2021-10-31T05:00:00", "to": "2021-11-01T05:00:00", "tz": "Europe/Warsaw", "stat": "sum"}
+    days = chart(api, step="1d", **asked)
+    assert days["source"] == "rollups of hours"
+    assert days["series"][0]["points"] == [[begin, 25.0], [begin + 25 * HOUR_MS, 1.0]]
+    month = chart(api, step="1mo", **{**asked, "to": "2021-10-31T06:00:00"})
+    assert month["series"][0]["points"][0][1] == 26.0
+
+
 def test_an_hour_with_its_points_is_exact_however_long_ago(world: World, api: ApiServer) -> None:
     held = [float(at) for at in range(9)]
     world.come([Point(series_of("rolled", "gauge", {}), START + at, value) for at, value in enumerate(held)], 0)
