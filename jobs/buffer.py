@@ -13,20 +13,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyflink.common import Row, Time, Types
+from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
+from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 
 from contracts.codec import Record
 from contracts.times import clamp
 from jobs.flink import BLOB
+from jobs.once import DAYS, Remembered
 
 logger = logging.getLogger(__name__)
 
 _PLACE: Final = struct.Struct("<qqq")  # offset, event time, ingested; the payload follows
 RETRY_SECONDS: Final = 1.0
-ONCE_MS: Final = 86_400_000  # so long a record with a key is remembered, by the clocks of the collectors
-ONCE_STATE_HOURS: Final = 48  # and so long the key stays in state, by the clock of Flink, which may lag behind them
 Flush = Callable[[int, list[Record]], Iterator[Any]]
 
 
@@ -76,16 +75,14 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
     def open(self, runtime_context: RuntimeContext) -> None:
         self._pending = runtime_context.get_list_state(ListStateDescriptor("pending", BLOB()))
         self._bytes = runtime_context.get_state(ValueStateDescriptor("bytes", Types.LONG()))  # of what is pending
-        keys = MapStateDescriptor("once", Types.STRING(), Types.LONG())  # when a record with this key came first
-        keys.enable_time_to_live(StateTtlConfig.new_builder(Time.hours(ONCE_STATE_HOURS)).build())
-        self._once = runtime_context.get_map_state(keys)
+        self._once = _remembered(runtime_context)
         gc.collect()
         gc.freeze()  # what is imported by now stays: the collector need not walk it at every turn
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         record = record_of(value)
         once = value[-1]
-        if once and self._came_before(once.decode(errors="replace"), record.ingested):
+        if once and self._once.came_before(once.decode(errors="replace"), record.ingested):
             record = record._replace(payload=b"")
         if ctx.get_current_key() not in self._due:
             self._set_timer(ctx)
@@ -97,14 +94,6 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         while (self._bytes.value() or 0) >= self._bounds.buffer_bytes:  # push back
             time.sleep(RETRY_SECONDS)
             yield from self.flush_now(ctx)
-
-    def _came_before(self, key: str, arrived: int) -> bool:
-        """Whether it is a repetition. All pipelines read a partition in the order of the log, so they judge alike."""
-        first = self._once.get(key)
-        if first is not None and 0 <= arrived - first < ONCE_MS:
-            return True
-        self._once.put(key, arrived)
-        return False
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         key = ctx.get_current_key()
@@ -138,6 +127,13 @@ class PartitionBuffer(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is
         due = timers.current_processing_time() + int(self._bounds.seconds * 1000)
         timers.register_processing_time_timer(due)
         self._due[ctx.get_current_key()] = due
+
+
+def _remembered(runtime_context: RuntimeContext) -> Remembered:
+    """By names of their own: what "once" held in savepoints of before expired by Flink's clock."""
+    days = MapStateDescriptor("once-days", Types.LONG(), Types.LONG())
+    keys = [MapStateDescriptor(f"once-{number}", Types.STRING(), Types.LONG()) for number in range(DAYS)]
+    return Remembered(runtime_context.get_map_state(days), [runtime_context.get_map_state(one) for one in keys])
 
 
 def record_of(row: Row) -> Record:

@@ -79,14 +79,17 @@ def make_log(seed: int) -> list[Record]:
 
 
 def repeat(log: list[Record]) -> Sent:
-    """What is sent when one record comes again under its key, which counts for nothing, and once under another key."""
+    """What is sent when one record comes again under its key, which counts for nothing, and once under another key.
+
+    What comes again is the original, which came in before what stands first in the log.
+    """
     first = next(at for at, record in enumerate(log) if record.payload)
     same = [at for at, record in enumerate(log) if (record.offset - log[first].offset) % PARTITIONS == 0][1:]
     again, other = same[len(same) // 2], same[-1]
     log[other] = log[other]._replace(payload=log[first].payload)
     sent = list(log)
+    log[again] = log[again]._replace(payload=b"", ingested=log[first].ingested - 1)
     sent[again] = log[again]._replace(payload=log[first].payload)
-    log[again] = log[again]._replace(payload=b"")
     return Sent(sent, {log[first].offset: "a", log[again].offset: "a", log[other].offset: "b"})
 
 
