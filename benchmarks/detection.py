@@ -53,7 +53,11 @@ def run() -> list[Result]:
 
 
 def _nab(files: list[Series], profiles: dict[str, Costs]) -> list[Result]:
-    found = {name: _nab_of(method, files, profiles) for name, method in METHODS.items()}
+    found = {}
+    click.echo(f"{'NAB':22}" + "".join(f"{profile:>26}" for profile in profiles))
+    for name, method in METHODS.items():
+        found[name] = _nab_of(method, files, profiles)
+        click.echo(f"{name:22}" + "".join(f"{value:26.1f}" for value in found[name].values()))
     rival = max((name for name in found if name != OURS), key=lambda name: found[name][STANDARD])
     results = [
         Result(f"detection.nab.{profile}", value, "of 100, threshold in sample", rival, found[rival][profile])

@@ -1,14 +1,22 @@
 """What of the log was read, and is the rest still there? Asked before a restore, which would skip what was trimmed."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from contracts.settings import Settings
 
 CALL_SECONDS: Final = 10.0
+ASK_SECONDS: Final = 0.2
+# What a broker says that has just started, and will lead the group in a moment.
+SOON: Final = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 
 
 class LogError(Exception):
@@ -88,10 +96,24 @@ def _positions(settings: Settings, topic: str, pipelines: Iterable[str]) -> list
 
 def _of_group(settings: Settings, topic: str, group: str) -> list[tuple[str, int, int, int]]:
     with _consumer(settings, group) as consumer:
-        found = consumer.committed(_places(consumer, topic), timeout=CALL_SECONDS)
+        found = _committed(consumer, _places(consumer, topic))
         return [
             (group, place.partition, place.offset, _bounds(consumer, place)[0]) for place in found if place.offset >= 0
         ]
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """What the group has committed; a broker that is only about to lead it is asked again."""
+    deadline = time.monotonic() + CALL_SECONDS
+    while True:
+        try:
+            found: list[TopicPartition] = consumer.committed(places, timeout=CALL_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in SOON or time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_SECONDS)
+        else:
+            return found
 
 
 def _places(consumer: Consumer, topic: str) -> list[TopicPartition]:
