@@ -9,6 +9,7 @@ from typing import Final
 
 from api.alert_feed import AlertFeed
 from api.collect.collector import Collector
+from api.touched_hours import TouchedHours
 from api.warehouse import Warehouse
 from contracts.settings import Settings
 from stores.alerts import AlertStore
@@ -35,6 +36,7 @@ class Services:
     points: Collector
     profiles: ProfileStore
     warehouse: Warehouse
+    touched: TouchedHours
     alerts: AlertStore
     alert_feed: AlertFeed
     _watch: Warehouse  # a link of its own with a short timeout, for the readiness check
@@ -43,12 +45,14 @@ class Services:
     @classmethod
     def open(cls, settings: Settings, loop: asyncio.AbstractEventLoop) -> "Services":
         """Called in the event loop."""
+        warehouse = Warehouse(settings, settings.api.query_seconds)
         return cls(
             settings,
             Collector(settings, settings.topics.user_tags, wall_clock, loop),
             Collector(settings, settings.topics.points, wall_clock, loop),
             open_store(settings, writable=False),
-            Warehouse(settings, settings.api.query_seconds),
+            warehouse,
+            TouchedHours(lambda: {hour for (hour,) in warehouse.query("queries/touched_hours")}, time.monotonic),
             open_alerts(settings),
             AlertFeed(settings),
             Warehouse(settings, _CHECK_SECONDS),
