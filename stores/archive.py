@@ -13,6 +13,7 @@ from analysis.profile_updates import updates_of
 from contracts.events import PLACED_SCHEMA
 from stores.profiles import ProfileStore
 
+TAGS, POINTS = "queries/progress", "queries/points_progress"  # whose archive and blocks
 BLOCKS_A_STATEMENT = 20  # a bound on the time and memory of one rebuilding INSERT; progress is shown by statement
 
 
@@ -61,9 +62,9 @@ def totals(client: Client) -> Totals:
     return Totals(*client.query(sql.read("queries/totals")).result_rows[0])
 
 
-def ahead(client: Client) -> bool:
-    """Whether the aggregates list offsets that the archive has not come to, or will not: of records without events."""
-    return any(listed > archived for _, _, archived, listed in client.query(sql.read("queries/progress")).result_rows)
+def ahead(client: Client, of: str = TAGS) -> bool:
+    """Whether blocks list offsets that the archive has not come to, or will not: of records without events."""
+    return any(listed > archived for _, _, archived, listed in client.query(sql.read(of)).result_rows)
 
 
 def archived_to(client: Client, topic_id: UUID) -> dict[int, int]:
@@ -72,12 +73,12 @@ def archived_to(client: Client, topic_id: UUID) -> dict[int, int]:
     return {partition: archived for topic, partition, archived, _ in rows if topic == topic_id}
 
 
-def behind(client: Client) -> dict[tuple[UUID, int], tuple[int, int]]:
+def behind(client: Client, of: str = TAGS) -> dict[tuple[UUID, int], tuple[int, int]]:
     """By (topic id, partition): the last offset in the archive and the last one listed, where the latter is behind.
 
-    While traffic goes on the aggregates are a few seconds behind; that they stay where they are is what is wrong.
+    While traffic goes on what is counted is a few seconds behind; that they stay where they are is what is wrong.
     """
-    rows = client.query(sql.read("queries/progress")).result_rows
+    rows = client.query(sql.read(of)).result_rows
     return {(topic, partition): (archived, listed) for topic, partition, archived, listed in rows if listed < archived}
 
 

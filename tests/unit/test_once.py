@@ -72,7 +72,6 @@ def test_within_three_days_it_is_as_if_nothing_were_forgotten(log: list[tuple[st
     start = 19_998 * DAY_MS
     for key, at in log:
         arrived = start + at
-        # Of a key that counted twice on one day the newer place in the log is held.
         before = [one for other, one in counted if other == key]
         expected = any(abs(arrived - one) < ONCE_MS for one in before)
         assert came_before(key, arrived) == expected

@@ -1,0 +1,3 @@
+-- {metrics:Array(String)}: names
+-- The series of these metrics.
+SELECT DISTINCT metric, kind, labels FROM point_series WHERE metric IN {metrics:Array(String)}
