@@ -7,7 +7,7 @@ from typing import Any
 from api.problems import Problem, invalid, unavailable
 from api.services import Services
 from api.warehouse import WarehouseUnavailable
-from contracts.times import DAY_MS, EPOCH
+from contracts.times import DAY_MS, EPOCH, FUTURE_MS
 
 
 def matches(given: Sequence[str]) -> dict[str, list[str]]:
@@ -53,10 +53,10 @@ def are_gone(services: Services, asked: dict[str, Any], days: int, now: int) -> 
 def may_be_gone(begin: int, days: int, today: date, oldest: Callable[[], date | None]) -> bool:
     """The same of rows from `begin` on, epoch seconds, `oldest` telling when the first of them came in. Pure.
 
-    They go by the day on which they came in, which is no earlier than when they happened.
+    They go by the day on which they came in, which is earlier than when they happened by FUTURE_MS at most.
     """
     first = kept_from(today, days)
-    if begin >= (first - EPOCH.date()).days * DAY_MS // 1000:
+    if begin * 1000 - FUTURE_MS >= (first - EPOCH.date()).days * DAY_MS:
         return False
     came = oldest()
     return came is not None and came < first

@@ -19,6 +19,8 @@ STEPS: Final = {  # that `auto` chooses from, and what they are called
 }  # fmt: skip
 _AUTO_SLOTS: Final = 500  # at most, where the step is left to us
 _MOST_SLOTS: Final = 11_000
+_MOST_COMPARED: Final = 10
+_LONGEST_STEP: Final = 10 * 366 * 86_400  # seconds; calendars end, and nothing is kept for longer
 
 
 class SeriesQuery(NamedTuple):
@@ -70,7 +72,9 @@ def parse(query_string: bytes, now: int) -> SeriesQuery:
     shape = one(given, "format") or "json"
     if shape not in FORMATS:
         raise invalid("format", f"must be one of {', '.join(FORMATS)}")
-    names = [name for name in (one(given, "compare") or "").split(",") if name]
+    names = list(dict.fromkeys(name for name in (one(given, "compare") or "").split(",") if name))
+    if len(names) > _MOST_COMPARED:
+        raise invalid("compare", f"names {len(names)} times; at most {_MOST_COMPARED} can be laid over one")
     labels = [label for text in given.get("group_by", ()) for label in text.split(",") if label]
     asked = (begin // 1000, -(-end // 1000))
     made = SeriesQuery(
@@ -92,4 +96,6 @@ def _step(text: str, length: int) -> int:
     step = span("step", text)
     if length / step > _MOST_SLOTS:
         raise invalid("step", f"makes more than {_MOST_SLOTS} values: choose a longer one")
+    if step > _LONGEST_STEP:
+        raise invalid("step", f"may be {_LONGEST_STEP // 86_400}d at most: {text[:40]!r}")
     return step

@@ -8,7 +8,7 @@ from analysis.statistics import quantile_level
 from api.points_query import may_be_gone
 from api.problems import invalid
 from api.series_query import STEPS, SeriesQuery
-from api.slots import DAY, MONTHS
+from api.slots import DAY, LAST_SECOND, MONTHS
 from contracts.series import USER_TAG_METRICS
 from contracts.settings import ClickHouse
 
@@ -85,13 +85,14 @@ def _candidates(stat: str, bounds: Sequence[int], kept: ClickHouse) -> list[Sour
     if period is not None:
         days = getattr(kept, f"{period}_rollups_days")
         return [Source("series_rollups", {"period": period}, f"rollups of {period}s", days)]
-    if any(at % _MINUTE for at in bounds):
+    if any(at % _MINUTE for at in _of_rows(bounds)):
         return [Source("series_points", {}, "points", kept.points_days)]
     return [Source("series_bins", {}, "bins of a minute", kept.bins_days)]
 
 
 def _period(bounds: Sequence[int]) -> str | None:
     """The longest rollups of which the slots are whole numbers; None when there are none."""
+    bounds = _of_rows(bounds)
     if all(at % DAY == 0 for at in bounds) and all(datetime.fromtimestamp(at, timezone.utc).day == 1 for at in bounds):
         return "month"
     for name, (length, first) in _PERIODS.items():
@@ -100,11 +101,19 @@ def _period(bounds: Sequence[int]) -> str | None:
     return None
 
 
+def _of_rows(bounds: Sequence[int]) -> list[int]:
+    """Those between which rows may lie on both sides: nothing is before the first second of the store, or after the
+    last one, to which bounds are cut."""
+    return [at for at in bounds if 0 < at < LAST_SECOND]
+
+
 def _user_tags(query: SeriesQuery, kept: ClickHouse) -> Source:
     if query.stat not in ("", "sum", "count"):
         raise invalid("stat", "of user tags there are sum and count")
     if query.step % _MINUTE:
         raise invalid("step", "of user tags must be whole minutes")
+    if any(at % _MINUTE for _, bounds in query.compared() for at in _of_rows(bounds)):
+        raise invalid("compare", "of user tags must be whole minutes")
     for label in (*query.group_by, *query.labels["keys"]):
         if label not in _TAG_LABELS:
             raise invalid("match", f"user tags are counted by {', '.join(_TAG_LABELS)}: {label[:40]!r}")

@@ -17,7 +17,7 @@ _WEEK_DAYS: Final = 7
 _FIRST: Final = date(1970, 1, 1).toordinal()
 _MONDAY: Final = date(1970, 1, 5).toordinal()
 _EARLIEST: Final = date(2, 1, 1).toordinal()  # room for any zone's offset
-_LAST_SECOND: Final = 2**32 - 1  # that the store can hold
+LAST_SECOND: Final = 2**32 - 1  # that the store can hold
 
 
 def bounds(begin: int, end: int, step: int, local: tzinfo) -> list[int]:
@@ -60,7 +60,7 @@ def _months_of(text: str) -> int:
     if not text.endswith("mo"):
         return 0
     months = text.removesuffix("mo")
-    if not (months.isascii() and months.isdigit() and 0 < int(months) <= 120):
+    if not (len(months) <= 3 and months.isascii() and months.isdigit() and 0 < int(months) <= 120):
         raise invalid("compare", f"must be such as 1d, 1w or 1mo: {text[:40]!r}")
     return int(months)
 
@@ -95,4 +95,4 @@ def _midnight(day: date, local: tzinfo) -> int:
 
 
 def _storable(second: int) -> int:
-    return min(max(second, 0), _LAST_SECOND)
+    return min(max(second, 0), LAST_SECOND)

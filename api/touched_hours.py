@@ -5,9 +5,6 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 KEPT_SECONDS: Final = 0.5  # a part of the seconds after which a point counts
-KEPT_TIMES: Final = (
-    10  # as long as asking took: at most a tenth of the time is spent with it, however many hours there are
-)
 
 
 class TouchedHours:
@@ -19,16 +16,21 @@ class TouchedHours:
 
     def __init__(self, read: Callable[[], Collection[int]], clock: Callable[[], float]) -> None:
         self._read, self._clock = read, clock
-        self._lock = threading.Lock()
-        self._hours: Collection[int] = ()
-        self._until = float("-inf")
+        self._reading = threading.Lock()
+        self._known: tuple[float, Collection[int]] = (float("-inf"), ())  # until when, and the hours
 
     def holds(self, hour: int) -> bool:
-        """Whether bins came to this hour, epoch seconds, that rollups may not know of. Raises what `read` raises."""
-        with self._lock:
+        """Whether bins came to this hour, epoch seconds, that rollups may not know of; yes while another thread is
+        asking, as nobody waits for it. Raises what `read` raises."""
+        until, hours = self._known
+        if self._clock() < until:
+            return hour in hours
+        if not self._reading.acquire(blocking=False):
+            return True
+        try:
             began = self._clock()
-            if began >= self._until:
-                self._hours = self._read()
-                took = self._clock() - began
-                self._until = began + max(KEPT_SECONDS, KEPT_TIMES * took)
-            return hour in self._hours
+            hours = self._read()
+            self._known = began + KEPT_SECONDS, hours
+        finally:
+            self._reading.release()
+        return hour in hours

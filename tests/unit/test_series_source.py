@@ -196,3 +196,40 @@ def test_what_user_tags_cannot_answer(query: dict[str, str]) -> None:
     tags = asked(**{"metric": "user_tags_views", "stat": "sum", "step": "1m", **query})
     with pytest.raises(Problem):
         chosen(tags)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"step": "999999w"},
+        {"step": "420000w", "from": "0"},
+        {"step": "1d", "compare": "9" * 5000 + "mo"},
+        {"compare": ",".join(f"{hours}h" for hours in range(1, 12))},
+    ],
+)
+def test_what_no_calendar_holds_is_refused(query: dict[str, str]) -> None:
+    with pytest.raises(Problem) as refused:
+        asked(**query)
+    assert refused.value.status == 400
+
+
+def test_a_comparison_that_is_named_twice_is_made_once() -> None:
+    assert list(asked(compare="1d,1w,1d").compare) == ["1d", "1w"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"from": "0", "to": "4294967235999", "step": "1mo"}, "rollups of months"),
+        ({"from": "0", "to": "1646006400000", "step": "1w"}, "rollups of weeks"),
+    ],
+)
+def test_bounds_that_the_store_cuts_off_change_no_source(query: dict[str, str], words: str) -> None:
+    _, (source,) = choose(asked(**query), KEPT, TODAY, lambda _: None)
+    assert source.words == words
+
+
+def test_user_tags_are_compared_by_whole_minutes() -> None:
+    tags = asked(metric="user_tags_views", stat="sum", step="1m", compare="30s")
+    with pytest.raises(Problem, match="whole minutes"):
+        choose(tags, KEPT, TODAY, lambda _: None)

@@ -1,34 +1,41 @@
 """What is remembered of touched hours, and for how long."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from api.touched_hours import KEPT_SECONDS, KEPT_TIMES, TouchedHours
+from api.touched_hours import KEPT_SECONDS, TouchedHours
 
 
-class World:
-    """A clock, and hours that are read from a store which takes `slow` seconds to answer."""
-
-    def __init__(self, slow: float) -> None:
-        self.now, self.slow, self.reads = 0.0, slow, 0
-        self.hours: set[int] = set()
-
-    def read(self) -> set[int]:
-        self.reads += 1
-        self.now += self.slow
-        return set(self.hours)
-
-
-@pytest.mark.parametrize(("slow", "kept"), [(0.003, KEPT_SECONDS), (0.3, 0.3 * KEPT_TIMES)])
-def test_hours_are_asked_for_once_in_a_while(slow: float, kept: float) -> None:
-    world = World(slow)
-    touched = TouchedHours(world.read, lambda: world.now)
+def test_hours_are_asked_for_once_in_a_while() -> None:
+    reads = iter([set[int](), {3600}])
+    now = [0.0]
+    touched = TouchedHours(lambda: next(reads), lambda: now[0])
     assert not touched.holds(3600)
-    world.hours.add(3600)
-    world.now = kept - 0.001
+    now[0] = KEPT_SECONDS - 0.001
     assert not touched.holds(3600)
-    world.now = kept + 0.001
+    now[0] = KEPT_SECONDS + 0.001
     assert (touched.holds(3600), touched.holds(7200)) == (True, False)
-    assert world.reads == 2
+
+
+def test_nobody_waits_for_a_store_that_hangs() -> None:
+    """Meanwhile every hour is taken for touched, which is slower, and right."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def read() -> set[int]:
+        asked.set()
+        assert answered.wait(10)
+        return set()
+
+    touched = TouchedHours(read, lambda: 0.0)
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(touched.holds, 3600)
+        assert asked.wait(10)
+        assert touched.holds(3600)
+        answered.set()
+        assert not slow.result(10)
+    assert not touched.holds(3600)
 
 
 def test_a_store_that_is_away_is_asked_again() -> None:
