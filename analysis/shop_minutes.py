@@ -77,7 +77,8 @@ class OpenMinutes(msgspec.Struct, array_like=True):
     def _add(self, one: Bin) -> None:
         minute = self._minute(one.start)
         name = f"{one.metric} {_labels.encode(one.labels).decode()}"
-        minute[name] = max(minute.get(name, (0, 0.0)), (one.revision, float(one.value)))
+        if name not in minute or one.revision >= minute[name][0]:
+            minute[name] = one.revision, float(one.value)
 
     def _minute(self, start: int) -> dict[str, tuple[int, float]]:
         """That of a minute which is over is lost."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.invalid import Invalid, explain
+from contracts.series import USER_TAG_METRICS
 from contracts.times import check_range, not_future, parse_instant
 
 # gauge: what was read off at that time; counter: by how much it grew; histogram: one value of many, such as a latency.
@@ -80,6 +81,8 @@ _encoder: Final = msgspec.json.Encoder()
 @lru_cache(_KNOWN_SERIES)
 def _series(name: str, kind: str, labels: Labels) -> Series:
     check_name("name", name, LONGEST_NAME)
+    if name in USER_TAG_METRICS:
+        raise InvalidPoint("name", f"{name} is counted from user tags; it cannot be sent")
     if len(labels) > MOST_LABELS:
         raise InvalidPoint("labels", f"{len(labels)} labels; at most {MOST_LABELS} are allowed")
     for key, value in labels:

@@ -64,9 +64,13 @@ class _Question:
     def answer(self) -> Points:
         scored = self._scored(self._series.values())
         known = {number: scored[one.id] for number, one in self._series.items() if one.id in scored}
-        rest = {number: one for number, one in self._series.items() if number not in known}
+        # A few scores, perhaps those since its first bin alone, say nothing of what was before them.
+        long = {number for number, (times, _) in known.items() if self._firsts[number] - int(times[0]) > LEAST_MS}
+        rest = {number: one for number, one in self._series.items() if number not in long}
         others = self._of_tags(rest) if self._lane.stream == MINUTES.stream else self._of_points(rest)
-        return together([as_known(known, self._firsts), others])
+        found = set(np.unique(others.series).tolist())
+        best = {number: past for number, past in known.items() if number not in found}
+        return together([as_known(best, self._firsts), others])
 
     def _window(self, days: int) -> dict[str, int]:
         begin = max(min(self._firsts.values()) - days * DAY_MS, DAY_MS)

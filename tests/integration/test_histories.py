@@ -99,6 +99,20 @@ def test_points_that_were_never_scored_have_their_bins(client: Client) -> None:
     assert told(points, 1) == [(time, 3.0) for time in times[::2]]
 
 
+def test_a_few_scores_hide_no_bins(client: Client) -> None:
+    """Neither those since its first bin, while others of the question began later, nor those of an hour before it."""
+    name, begin = uuid4().hex, END - 4 * DAY_MS
+    ids = [series_of(name, "gauge", {"host": host}).id for host in ("a", "b")]
+    client.command(BINS, {"series": ids, "from": begin // 1000, "minutes": 5760, "topic": str(uuid4())})
+    live = scored_minutes(name, {"host": "a"}, END, END + 5 * MINUTE_MS)
+    hour = scored_minutes(name, {"host": "b"}, END - 60 * MINUTE_MS, END)
+    client.insert_arrow(SCORED_BINS_TABLE, score_rows([*live, *hour], now()))
+    series = {0: New(name, {"host": "a"}, END), 1: New(name, {"host": "b"}, END + 5 * MINUTE_MS)}
+    points = history.read(client, POINTS, series, DAYS)
+    for number in series:
+        assert told(points, number) == [(time, 3.0) for time in range(begin, END, 2 * MINUTE_MS)]
+
+
 def test_counts_are_read_for_what_was_never_scored_and_never_too_many(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def test_ids_do_not_depend_on_the_process() -> None:
         ({"time": LATEST_MS}, "time"),
         ({"time": "yesterday"}, "time"),
         ({"time": 1.5}, "time"),
+        ({"name": "user_tags_views"}, "name"),
     ],
 )
 def test_what_breaks_the_contract_is_named(fields: dict[str, Any], wrong: str) -> None:

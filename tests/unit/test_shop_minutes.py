@@ -71,6 +71,11 @@ def test_a_bin_that_comes_again_counts_once_and_a_late_one_not_at_all() -> None:
     assert rows(*twice, other, closed(1), bin_of(0, 99), closed(1)) == [row(0, errors=14)]
 
 
+def test_a_bin_that_was_revised_has_its_newest_value() -> None:
+    lower = [bin_of(0, 9, "errors", revision=1), bin_of(0, -5, "errors", revision=2)]
+    assert rows(bin_of(0, 3), *lower, closed(1)) == [row(0, 3, -5)]
+
+
 def test_minutes_that_progress_leapt_over_are_no_rows() -> None:
     assert rows(closed(1), closed(500_000), bin_of(500_000, 5), closed(500_001)) == [
         row(0),
