@@ -27,6 +27,8 @@ class Sender:
         self._lines: deque[bytes] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._ending = threading.Lock()
+        self._ended = False
         self._failures = 0
         self._told = 0.0  # seconds that the platform asked to wait for
         self._batch: Batch | None = None  # no longer among the lines; it stays as it is until it was sent or kept
@@ -66,6 +68,7 @@ class Sender:
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout)
+        self._end()  # its thread may be in a call that hangs: what that sends may be kept all the same, it has its key
         atexit.unregister(self.close)
 
     @property
@@ -81,8 +84,15 @@ class Sender:
                 self._wake.wait(INTERVAL_SECONDS)
             self._wake.clear()
             self._send_all()
-        self._spill_all()
-        self.dropped += self._held
+        self._end()
+
+    def _end(self) -> None:
+        """What is left goes to the folder, or is counted."""
+        with self._ending:
+            if not self._ended:
+                self._ended = True
+                self._spill_all()
+                self.dropped += self._held
 
     def _pause(self) -> float:
         """Full jitter, so that many clients do not come back at once."""

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -237,6 +238,17 @@ def test_what_could_not_be_sent_is_kept_in_the_folder_for_the_next_program(platf
     second.close(PATIENCE)
     assert [point["value"] for point in platform.points] == list(range(11))
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_program_that_ends_while_a_call_hangs_keeps_or_counts_its_points(tmp_path: Path, keeps: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        metrics = Client(f"http://127.0.0.1:{silent.getsockname()[1]}", spill=tmp_path if keeps else None)
+        for number in range(10):
+            metrics.gauge("cpu", number)
+        metrics.close(0.2)
+        kept = sum(len(file.read_bytes().splitlines()) for file in tmp_path.iterdir())
+        assert (kept, metrics.counts.dropped) == ((10, 0) if keeps else (0, 10))
 
 
 def test_a_long_outage_goes_to_the_folder_up_to_its_bound(tmp_path: Path) -> None:
