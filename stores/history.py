@@ -26,6 +26,7 @@ from contracts.series import USER_TAG_METRICS
 from contracts.times import DAY_MS, MINUTE_MS
 
 MOST_ROWS: Final = 5_000_000  # of counts, that one question reads: half of the time it has, on two cores
+GAP_MS: Final = 3_600_000  # without scores of the total: nobody was watching
 MINUTES: Final = Lane("user-tags", MINUTE_MS)
 _COUNTED_LABELS: Final = frozenset({"", "origin", "brand", "category"})  # the counts have no other; empty: the total
 _COLUMNS: Final = dict(zip(USER_TAG_METRICS, ("views", "buys", "revenue"), strict=True))
@@ -109,7 +110,7 @@ class _Question:
         counted = {number: one for number, one in rest.items() if self._lane == MINUTES and _is_counted(one)}
         totals = {metric: New(metric, {}, 0) for metric in {one.metric for one in counted.values()}}
         scored = self._scored(totals.values()) if counted else {}
-        since = {metric: int(scored[one.id][0][0]) for metric, one in totals.items() if one.id in scored}
+        since = {metric: _since(scored[one.id]) for metric, one in totals.items() if one.id in scored}
         # Where totals were scored for so long, whatever had events then would have been as well.
         unwatched = {n: one for n, one in counted.items() if one.first - since.get(one.metric, one.first) <= LEAST_MS}
         return with_quiet(self._counts(unwatched), self._firsts, MINUTE_MS) if unwatched else NONE
@@ -135,6 +136,13 @@ class _Question:
 def _is_counted(one: New) -> bool:
     """Whether the aggregates know the past of the series."""
     return one.metric in _COLUMNS and len(one.labels) <= 1 and one.label[0] in _COUNTED_LABELS
+
+
+def _since(past: Past) -> int:
+    """When the last stretch without a gap begins."""
+    times, _ = past
+    gaps = np.flatnonzero(np.diff(times) > GAP_MS)
+    return int(times[gaps[-1] + 1 if len(gaps) else 0])
 
 
 def _by_series(rows: pa.Table, column: str) -> dict[int, Past]:
