@@ -25,6 +25,6 @@ def kinds() -> list[Kind]:
     """Points one by one, and packed."""
     pair, packed = loads()["pair"], loads()["ndjson.zstd"]
     few = (list(pair.requests), pair.status, 1, pair.connections, 3 * pair.connections)
-    many = (list(packed.requests), packed.status, packed.events, AT_ONCE, 8 * AT_ONCE)
+    many = (list(packed.requests), packed.status, packed.events, packed.connections, 8 * AT_ONCE)
     single = [Kind(f"points.{times}", *few, times, "points") for times in (1, 10, 100, 1000)]
     return [*single, Kind("points.bulk", *many, 10, "points")]

@@ -4,7 +4,7 @@ Bodies of 5,000 points are due at 1, 10, 100 and 1,000 times the peak; then at t
 their TaskManager is killed and comes back only afterwards; then while ClickHouse does. Nothing else is done by hand:
 each time ClickHouse must come to hold every accepted point once, by each series' count and sum, of the points and of
 their bins. (Calls that were neither taken nor refused are shown; should one of them have been taken, the sums differ.)
-SECONDS sets the length of a flood, DOWN that of an outage; ONE names the only part to run.
+SECONDS sets the length of a flood, DOWN that of an outage; ONE names the parts to run, as in `ONE=1,10,jobs`.
 """
 
 import os
@@ -73,7 +73,9 @@ class Accepted:
 def run() -> list[Result]:
     """BenchmarkFailed when a point is missing or twice, or as of `overload`."""
     packed = loads()["ndjson.zstd"]
-    kind = Kind("stored", list(packed.requests), packed.status, packed.events, AT_ONCE, 8 * AT_ONCE, stream="points")
+    kind = Kind(
+        "stored", list(packed.requests), packed.status, packed.events, packed.connections, 8 * AT_ONCE, stream="points"
+    )
     accepted = Accepted([by_series(columns.series, columns.value) for columns in STREAM.batches(POINTS)])
     results: list[Result] = []
     wrong: list[str] = []
@@ -100,7 +102,8 @@ def _courses() -> list[Course]:
         Course("jobs", 10, down, TaskManager.name),
         Course("clickhouse", 10, down, ClickHouse.name),
     ]
-    return [course for course in courses if os.environ.get("ONE", course.name) == course.name]
+    chosen = os.environ.get("ONE", "")
+    return [course for course in courses if not chosen or course.name in chosen.split(",")]
 
 
 def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> Iterator[tuple[list[Result], list[str]]]:

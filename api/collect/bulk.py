@@ -1,6 +1,7 @@
 """Routes that take many events a request: unpack, read in a thread, answer once every good event is durable."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -9,6 +10,7 @@ import msgspec
 
 from api import metrics
 from api.asgi import JSON, Receive, Response, Scope, header, read_body, skip_body
+from api.collect.backlog import Backlog
 from api.collect.collector import Clock, Collector
 from api.collect.decompress import check_encoding, decompress
 from api.collect.prepared import Bounds, LineError, Prepare, Prepared
@@ -33,6 +35,7 @@ class BulkSender:
         self._bounds = Bounds(collector.partitions, settings.api.bulk_rows, settings.kafka.max_record_bytes // 2)
         self._clock = clock
         self._running = 0
+        self._backlog = Backlog()
         # One thread: reading a body is pure computation, more threads would only take the loop's turns.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
 
@@ -44,6 +47,9 @@ class BulkSender:
         if self._running >= AT_ONCE:
             await skip_body(receive)  # a connection whose request is not read is closed, and the answer lost
             raise unavailable(f"{AT_ONCE} bulk requests are being taken already: send again later")
+        if self._backlog.refuses:
+            await skip_body(receive)
+            raise _too_many()
         self._running += 1
         try:
             return await self._take(scope, receive, prepare, once)
@@ -53,6 +59,8 @@ class BulkSender:
     async def _take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str) -> Prepared:
         encoding = check_encoding(header(scope, b"content-encoding").decode("latin-1"))
         body = await read_body(receive, self._api.max_body_bytes)
+        if self._backlog.refuses:  # others have come while it did
+            raise _too_many()
         now, bounds = self._clock(), self._bounds._replace(once=once)
 
         def unpack_and_prepare() -> Prepared:
@@ -61,10 +69,25 @@ class BulkSender:
         if len(body) <= _SMALL_BYTES and encoding == "identity":
             prepared = unpack_and_prepare()
         else:
-            prepared = await asyncio.get_running_loop().run_in_executor(self._thread, unpack_and_prepare)
+            prepared = await self._in_turn(len(body), unpack_and_prepare)
         for error in prepared.errors:
             metrics.REJECTED.labels(error.field).inc()
         await self.send(prepared, now)
+        return prepared
+
+    async def _in_turn(self, size: int, work: Callable[[], Prepared]) -> Prepared:
+        """By the thread, after the bodies before it."""
+
+        def timed() -> tuple[Prepared, float]:
+            began = time.monotonic()
+            return work(), time.monotonic() - began
+
+        self._backlog.entered(size)
+        try:
+            prepared, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        finally:
+            self._backlog.left(size)
+        self._backlog.took(size, seconds)
         return prepared
 
     async def send(self, prepared: Prepared, now: int) -> None:
@@ -103,6 +126,10 @@ class BulkHandler:
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
         once = key_of(scope) if self._keyed else ""
         return self._reply(await self._sender.take(scope, receive, self._prepare, once))
+
+
+def _too_many() -> Problem:
+    return unavailable("more bulk requests come than can be read: send again later")
 
 
 def key_of(scope: Scope) -> str:
