@@ -29,10 +29,12 @@ SECONDS: Final = 20.0
 
 
 def kinds() -> list[Kind]:
-    """Tags one by one; bodies of thousands, packed, as many at a time as are taken."""
+    """Tags one by one; bodies of thousands, packed: at the peak as many at a time as are never refused."""
     return [
         Kind("tags", collect_tags.tag_requests(), 204, 1, collect_tags.CONNECTIONS, 3 * collect_tags.CONNECTIONS),
-        Kind("bulk", collect_bulk.bulk_requests("zstd"), 202, collect_bulk.LINES, AT_ONCE, 8 * AT_ONCE),
+        Kind(
+            "bulk", collect_bulk.bulk_requests("zstd"), 202, collect_bulk.LINES, collect_bulk.CONNECTIONS, 8 * AT_ONCE
+        ),
     ]
 
 
