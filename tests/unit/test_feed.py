@@ -1,9 +1,11 @@
 """Which bins are judged, when, and with what value; and that the state survives at any moment."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from math import isnan, sin, tau
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +15,9 @@ from analysis.watch import feed as feeds
 from analysis.watch.feed import Feed
 from analysis.watch.history import NONE, with_quiet
 from analysis.watch.lane import Lane
+from analysis.watch.live import OWN_ROOM
 from analysis.watch.scored import ScoredBin
+from contracts.names import CANARY_METRIC
 from contracts.series import Bin, Message, Progress
 from contracts.times import DAY_MS, MINUTE_MS
 
@@ -138,6 +142,17 @@ def test_beyond_the_most_series_none_is_watched() -> None:
     feed = new_feed(most=1)
     assert judged(feed.take([bin_of(0, 3), bin_of(0, 5, "b"), progress(1)]).stream) == [(0, "a", 3)]
     assert feed.live.refused == 1
+
+
+def test_the_platforms_own_series_have_room_where_others_have_none() -> None:
+    """A canary that is refused would look like a broken way of alerts."""
+    feed = new_feed(most=1)
+    own = [bin_of(0, 1, str(number)) for number in range(OWN_ROOM + 9)]
+    health: list[Message] = [msgspec.structs.replace(one, metric="tidewatch_link_ready") for one in own]
+    canary = Bin(CANARY_METRIC, {}, MINUTE_MS, START, 1, 1, 1)
+    stream = feed.take([bin_of(0, 3), bin_of(0, 5, "b"), *health, canary, progress(1)]).stream
+    watched = Counter(one.bin.metric for one in stream if isinstance(one, ScoredBin))
+    assert watched == {"clicks": 1, "tidewatch_link_ready": OWN_ROOM, CANARY_METRIC: 1}
 
 
 def day(minute: int) -> float:
