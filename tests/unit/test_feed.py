@@ -12,7 +12,7 @@ import pytest
 from analysis.detection import Points
 from analysis.detectors import twintail
 from analysis.watch import feed as feeds
-from analysis.watch.feed import Feed
+from analysis.watch.feed import Feed, learn
 from analysis.watch.history import NONE, with_quiet
 from analysis.watch.lane import Lane
 from analysis.watch.live import OWN_ROOM
@@ -214,7 +214,7 @@ def test_a_series_with_a_history_is_judged_from_its_first_bins() -> None:
     feed = new_feed()
     feed.take([bin_of(0, day(0)), bin_of(0, 1, "b"), progress(1)])
     assert feed.live.unasked(9) == [0, 1]
-    feed.begin([0, 1], history_of(8))
+    feed.begin([0, 1], [learn(twintail.detector, history_of(8))])
     assert feed.live.unasked(9) == []
     stream = feed.take([bin_of(1, 400), bin_of(1, 1, "b"), progress(2)]).stream
     a, b = (one for one in stream if isinstance(one, ScoredBin))
@@ -228,8 +228,8 @@ def test_a_short_history_teaches_nothing() -> None:
     feed, other = new_feed(), new_feed()
     for each in (feed, other):
         each.take([bin_of(0, 3), progress(1)])
-    feed.begin([0], history_of(1))
-    other.begin([0], NONE)
+    feed.begin([0], [learn(twintail.detector, history_of(1))])
+    other.begin([0], [])
     one, two = (each.take([bin_of(1, 3), progress(2)]) for each in (feed, other))
     assert one.changes == two.changes
 

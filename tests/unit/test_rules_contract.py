@@ -1,7 +1,7 @@
 """The YAML of rules: what is wrong is named by file, rule and field; what is right comes back from the topic."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 import yaml
@@ -47,11 +47,11 @@ def test_what_is_monitored_has_a_rule_with_defaults_that_may_be_changed() -> Non
     monitor = [LOAD, rare, matched, {**matched, "name": "hosts", "summary": "{host}"}]
     rules = parse(text_of(monitor=monitor), "f.yml").rules
     select, hosts = Selector(metric="load"), Selector(match=("__name__=~host_.*",))
-    load, disk, anonymous, named = rules.values()
+    load, disk, anonymous, named = (cast(Anomaly, rule) for rule in rules.values())
     assert load == Anomaly(name="monitor-load", select=select)
     assert (load.severity, load.score, load.direction, load.min_deviation) == ("warning", 6, "both", 0)
-    other = {"score": 8, "direction": "spike", "min_deviation": 2, "severity": "info"}
-    assert disk == Anomaly(name="monitor-disk-use", select=Selector(metric="disk use"), **other)
+    assert (disk.name, disk.select) == ("monitor-disk-use", Selector(metric="disk use"))
+    assert (disk.severity, disk.score, disk.direction, disk.min_deviation) == ("info", 8, "spike", 2)
     assert anonymous.name.startswith("monitor-") and anonymous == Anomaly(name=anonymous.name, select=hosts)
     assert named == Anomaly(name="hosts", select=hosts, summary="{host}")
     assert anonymous in parse(text_of(monitor=[matched]), "f.yml").rules.values(), "whatever else is listed"

@@ -42,7 +42,7 @@ def rows(*messages: Message) -> list[ShopMinute]:
 
 def kept(pages: Mapping[str, bytes], state: OpenMinutes) -> dict[str, bytes]:
     """The pages with the changes of the state."""
-    found = pages | state.changes()
+    found = {**pages, **state.changes()}
     return {name: data for name, data in found.items() if data is not None}
 
 
