@@ -16,7 +16,7 @@ from contracts.times import DAY_MS, MINUTE_MS
 from stores import clickhouse, history
 
 LOOKED_UP: Final = 512  # series that one question looks up; after one that failed, a quarter of it
-LEARNT: Final = 64  # series of minutes that are begun with a history by one answer: some seconds of a core
+LEARNT: Final = 128  # series of minutes that are begun with a history by one answer: some seconds of a core
 READ: Final = 16  # of them, that are read at once: megabytes
 QUERY_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 30.0
