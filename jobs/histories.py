@@ -48,9 +48,9 @@ class Histories:
         self._questions: dict[Any, Question] = {}
         self._failures: dict[Any, int] = {}
         self._not_before = 0.0  # of the monotonic clock
-        self._closing = Event()
 
     def open(self) -> None:
+        self._closing = Event()  # here: an operator is pickled before it is opened
         self._thread = ThreadPoolExecutor(1, "histories")
 
     def close(self) -> None:
