@@ -59,8 +59,6 @@ def list_() -> None:
     rules, problems = from_records(rule_topic.read(load()))
     for name, rule in rules.rules.items():
         click.echo(f"{name:32} {rule.kind:15} {rule.severity:9} {rule_topic.watched(rule)}")
-    for selector in rules.monitor:
-        click.echo(f"{'monitor':32} {'detector':15} {'':9} {rule_topic.selector_words(selector)}")
     click.echo("\n".join([*problems, f"{len(rules.rules)} rules"]))
 
 

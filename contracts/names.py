@@ -41,3 +41,15 @@ MINUTE_PATTERN_PIPELINES: Final = ("patterns-minutes",)
 PATTERN_METRIC: Final = "pattern_matches"
 # The metric of the alert service's canaries, each a 1.
 CANARY_METRIC: Final = "tidewatch_canary"
+# Metrics of the platform's own health, sent by the supervisor: their series are watched where no others have room.
+OWN_METRICS: Final = (
+    "tidewatch_link_ready",
+    "tidewatch_part_up",
+    "tidewatch_part_restarts",
+    "tidewatch_lag_records",
+    "tidewatch_freshness_seconds",
+    "tidewatch_checkpoint_age_seconds",
+    "tidewatch_failed_checkpoints",
+    "tidewatch_job_restarts",
+    "tidewatch_dead_letter_records",
+)

@@ -1,20 +1,22 @@
 """Sets of rules: read from YAML, and as the records of topic `rules`.
 
-The key of a record is `rule/<name>`, its value the rule as a JSON object; the key `monitor` holds the list of what is
-meant to be watched. A record without a value deletes.
+The key of a record is `rule/<name>`, its value the rule as a JSON object. A record without a value deletes. What a file
+has under `monitor` are rules as well: they are written out when it is read, and the topic knows no difference.
 """
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import yaml
 
+from contracts.monitors import Monitor
 from contracts.rules import CANARY, Rule
-from contracts.selectors import Selector
 
-MONITOR_KEY: Final = "monitor"
 RULE_PREFIX: Final = "rule/"
 SECTIONS: Final = ("monitor", "rules")
+Titled = Iterator[tuple[str, Rule]]  # a rule, and what to call it in a message about it
 
 
 class RulesError(Exception):
@@ -22,10 +24,9 @@ class RulesError(Exception):
 
 
 class RuleSet(NamedTuple):
-    """All rules, by name, and what is meant to be watched besides the user-tag series."""
+    """All rules, by name."""
 
     rules: dict[str, Rule]
-    monitor: tuple[Selector, ...] = ()
 
 
 class Change(NamedTuple):
@@ -41,21 +42,31 @@ def parse(text: str, source: str) -> RuleSet:
     document = read_yaml(text, source)
     unknown = sorted(set(document) - set(SECTIONS), key=str)
     problems = [f"{source}: unknown section {key!r}; there are {', '.join(SECTIONS)}" for key in unknown]
-    monitor: list[Selector] = []
-    for number, raw in enumerate(_listed(document, "monitor", source, problems), start=1):
-        if isinstance(found := _convert(raw, Selector, f"{source}: monitor {number}", problems), Selector):
-            monitor.append(found)
     rules: dict[str, Rule] = {}
-    for number, raw in enumerate(_listed(document, "rules", source, problems), start=1):
-        title = f"{source}: rule {raw.get('name', number) if isinstance(raw, dict) else number}"
-        rule = _convert(raw, Rule, title, problems)
-        if rule is not None and rules.setdefault(rule.name, rule) is not rule:
+    for title, rule in chain(_monitors(document, source, problems), _rules(document, source, problems)):
+        if rules.setdefault(rule.name, rule) is not rule:
             problems.append(f"{title}: there are two rules of this name")
-        if rule is not None and rule.name == CANARY.name:
+        if rule.name == CANARY.name:
             problems.append(f"{title}: this name is the platform's own")
     if problems:
         raise RulesError("\n".join(problems))
-    return RuleSet(rules, tuple(monitor))
+    return RuleSet(rules)
+
+
+def _monitors(document: dict[str, Any], source: str, problems: list[str]) -> Titled:
+    for number, raw in enumerate(_listed(document, "monitor", source, problems), start=1):
+        title = f"{source}: monitor {number}"
+        monitor = _convert(raw, Monitor, title, problems)
+        if monitor is not None:
+            yield title, monitor.rule()
+
+
+def _rules(document: dict[str, Any], source: str, problems: list[str]) -> Titled:
+    for number, raw in enumerate(_listed(document, "rules", source, problems), start=1):
+        title = f"{source}: rule {raw.get('name', number) if isinstance(raw, dict) else number}"
+        rule = _convert(raw, Rule, title, problems)
+        if rule is not None:
+            yield title, rule
 
 
 def read_yaml(text: str, source: str) -> dict[str, Any]:
@@ -88,27 +99,23 @@ def _convert(raw: Any, wanted: Any, title: str, problems: list[str]) -> Any:
 
 def to_records(rules: RuleSet) -> dict[str, bytes]:
     """What the topic holds of them: value by key."""
-    records = {f"{RULE_PREFIX}{name}": encode(rule) for name, rule in rules.rules.items()}
-    if rules.monitor:
-        records[MONITOR_KEY] = _encoder.encode(rules.monitor)
-    return records
+    return {f"{RULE_PREFIX}{name}": encode(rule) for name, rule in rules.rules.items()}
 
 
 def from_records(records: dict[str, bytes]) -> tuple[RuleSet, list[str]]:
     """The rules that the topic holds, and what could not be read of it."""
     rules: dict[str, Rule] = {}
-    monitor: tuple[Selector, ...] = ()
     problems = []
     for key, value in sorted(records.items()):
+        if not key.startswith(RULE_PREFIX):
+            continue  # a list that was written before monitors were rules; the next `rules apply` deletes it
         try:
-            if key == MONITOR_KEY:
-                monitor = _monitor_decoder.decode(value)
-            else:
-                rule = decode(value)
-                rules[rule.name] = rule
+            rule = decode(value)
         except msgspec.DecodeError as error:
             problems.append(f"record {key} of the topic: {error}")
-    return RuleSet(rules, monitor), problems
+        else:
+            rules[rule.name] = rule
+    return RuleSet(rules), problems
 
 
 def encode(rule: Rule) -> bytes:
@@ -130,4 +137,3 @@ def changes(held: dict[str, bytes], wanted: dict[str, bytes]) -> list[Change]:
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")
 _decoder: Final[msgspec.json.Decoder[Rule]] = msgspec.json.Decoder(Rule)
-_monitor_decoder: Final = msgspec.json.Decoder(tuple[Selector, ...])

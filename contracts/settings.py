@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
@@ -19,6 +19,8 @@ from contracts import names
 
 PREFIX: Final = "TIDEWATCH_"
 CONFIG_VARIABLE: Final = "TIDEWATCH_CONFIG"
+# The least between two canaries: there must be a bin of ten seconds without any between theirs, in which one is over.
+CANARY_SECONDS: Final = 20
 MASK: Final = str(SecretStr("secret"))  # what `settings_text.effective` shows for one
 
 
@@ -212,10 +214,17 @@ class Alerts(Section):
     send_seconds: float = Field(default=10, gt=0)  # at most, of one attempt
     give_up_hours: float = Field(default=24, gt=0)  # after so long of failed attempts
     keep_days: int = Field(default=90, ge=1)  # incidents that are over
-    canary_seconds: float = Field(default=60, ge=0)  # between canaries; 0: none
+    canary_seconds: float = Field(default=60, ge=0)  # between canaries, from CANARY_SECONDS on; 0: none
     canary_late_seconds: float = Field(default=120, gt=0)
     heartbeat_url: SecretStr = SecretStr("")
     heartbeat_seconds: float = Field(default=60, ge=1)
+
+    @field_validator("canary_seconds")
+    @classmethod
+    def _canaries_do_not_run_together(cls, value: float) -> float:
+        if 0 < value < CANARY_SECONDS:
+            raise ValueError(f"must be 0, for none, or at least {CANARY_SECONDS}")
+        return value
 
 
 class Detection(Section):

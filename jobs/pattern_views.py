@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ValueStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import Schema
 
 from analysis import shop_minutes
@@ -18,6 +18,7 @@ from analysis.shop_minutes import OpenMinutes, ShopMinute
 from contracts import series
 from contracts.codec import decode
 from contracts.events import EVENT_SCHEMA
+from contracts.times import MINUTE_MS
 from jobs.buffer import record_of
 from jobs.flink import BLOB, Pipeline, Source
 
@@ -47,9 +48,10 @@ def user_tags(pipeline: Pipeline, source: Source) -> None:
 def minutes(pipeline: Pipeline, source: Source) -> None:
     """Makes the view `minutes`: rowtime, the minute's last millisecond, and counts as `ShopMinute` has them."""
     kinds = [Types.LONG(), *[Types.DOUBLE()] * 4]
+    lateness = pipeline.settings.jobs.points_lateness_minutes * MINUTE_MS
     some = pipeline.process(pipeline.records(source), PickShop(), Types.ROW([Types.INT(), BLOB()]))
     one = some.key_by(lambda row: row[0], key_type=Types.INT())
-    rows = pipeline.process(one, CloseMinutes(), Types.ROW_NAMED(["ms", *ShopMinute._fields[1:]], kinds))
+    rows = pipeline.process(one, CloseMinutes(lateness), Types.ROW_NAMED(["ms", *ShopMinute._fields[1:]], kinds))
     _view(pipeline, rows, "minutes", "rowtime")  # they come in order
 
 
@@ -81,16 +83,24 @@ class PickShop(KeyedProcessFunction):  # type: ignore[misc]  # as above
 
 
 class CloseMinutes(KeyedProcessFunction):  # type: ignore[misc]  # as above
-    """Takes what `PickShop` yields; yields the minutes that are over."""
+    """Takes what `PickShop` yields, all under one key; yields the minutes that are over."""
+
+    def __init__(self, lateness: int) -> None:
+        self._lateness = lateness
+        self._minutes: OpenMinutes | None = None  # a copy of what keyed state holds
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        self._open = runtime_context.get_state(ValueStateDescriptor("minutes", BLOB()))
+        self._pages = runtime_context.get_map_state(MapStateDescriptor("pages", Types.STRING(), BLOB()))
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
-        held = self._open.value()
-        minutes = shop_minutes.load(held) if held else OpenMinutes()
-        over = minutes.take(series.decode(value[1]))
-        self._open.update(minutes.dump())
+        if self._minutes is None:
+            self._minutes = OpenMinutes(self._lateness, dict(self._pages.items()))
+        over = self._minutes.take(series.decode(value[1]))
+        for name, data in self._minutes.changes().items():
+            if data is None:
+                self._pages.remove(name)
+            else:
+                self._pages.put(name, data)
         return (Row(*one) for one in over)
 
 

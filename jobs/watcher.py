@@ -40,7 +40,7 @@ class Watcher:
         self._settings = settings
         self._feeds: dict[Any, dict[Lane, Feed]] = {}  # by key
         self._outbox = Outbox(settings, SCORED_BINS_TABLE, settings.detection.unwritten_bytes)
-        self._histories = Histories(settings)
+        self._histories = Histories(settings, DETECTOR)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._pages = runtime_context.get_map_state(MapStateDescriptor("pages", Types.STRING(), BLOB()))

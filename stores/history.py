@@ -57,6 +57,12 @@ def read(client: Client, lane: Lane, series: dict[int, New], days: int) -> Point
     return _Question(client, lane, series, days).answer()
 
 
+def having(client: Client, lane: Lane, series: dict[int, New], days: int) -> list[int]:
+    """The numbers of those of which `read` may find enough to teach anything: asked of hundreds at once, it costs a
+    small part of that. Errors are ClickHouse's."""
+    return _Question(client, lane, series, days).having()
+
+
 class _Question:
     def __init__(self, client: Client, lane: Lane, series: dict[int, New], days: int) -> None:
         self._client, self._lane, self._series, self._days = client, lane, series, days
@@ -73,26 +79,40 @@ class _Question:
         best = {number: past for number, past in known.items() if number not in found}
         return together([as_known(best, self._firsts), others])
 
+    def having(self) -> list[int]:
+        scored = self._begins("scored", self._of_metrics(self._series.values()))
+        long = {number for number, one in self._series.items() if one.first - scored.get(one.id, one.first) > LEAST_MS}
+        rest = {number: one for number, one in self._series.items() if number not in long}
+        more = self._unwatched(rest) if self._lane.stream == MINUTES.stream else self._long_points(rest)
+        return sorted(long | set(more))
+
+    def _long_points(self, rest: dict[int, New]) -> list[int]:
+        ids = _ids(rest)
+        begins = self._begins("points", {"series": list(ids)}) if ids else {}
+        return [ids[one][0] for one, begin in begins.items() if self._firsts[ids[one][0]] - begin > LEAST_MS]
+
+    def _begins(self, table: str, wanted: dict[str, Any]) -> dict[int, int]:
+        """Of the first bins in the window, epoch milliseconds, by id."""
+        found = wanted | {"resolution": self._lane.resolution // 1000} | self._window(self._days)
+        rows = self._client.query_arrow(sql.read(f"queries/history_{table}_begins"), found)
+        return dict(zip(rows["series"].to_pylist(), (rows["second"].to_numpy() * 1000).tolist(), strict=True))
+
     def _window(self, days: int) -> dict[str, int]:
         begin = max(min(self._firsts.values()) - days * DAY_MS, DAY_MS)
         return {"from": begin // 1000, "to": max(self._firsts.values()) // 1000}
 
     def _scored(self, series: Iterable[New]) -> dict[int, Past]:
         """By id."""
-        ids = {one.id: one.metric for one in series}
-        wanted = {
-            "series": list(ids),
-            "metrics": sorted(set(ids.values())),
-            "resolution": self._lane.resolution // 1000,
-        }
+        wanted = self._of_metrics(series) | {"resolution": self._lane.resolution // 1000}
         rows = self._client.query_arrow(sql.read("queries/history_scored"), wanted | self._window(self._days))
         return _by_series(rows, "value")
 
+    def _of_metrics(self, series: Iterable[New]) -> dict[str, Any]:
+        ids = {one.id: one.metric for one in series}
+        return {"series": list(ids), "metrics": sorted(set(ids.values()))}
+
     def _of_points(self, rest: dict[int, New]) -> Points:
-        """A series' id tells its kind; a bin on the topic does not, so all are tried."""
-        ids = {
-            series_of(one.metric, kind, one.labels).id: (number, kind) for number, one in rest.items() for kind in KINDS
-        }
+        ids = _ids(rest)
         if not ids:
             return NONE
         wanted = {"series": list(ids), "resolution": self._lane.resolution // 1000}
@@ -107,13 +127,17 @@ class _Question:
         return together([with_quiet(counters, self._firsts, self._lane.resolution), as_known(others, self._firsts)])
 
     def _of_tags(self, rest: dict[int, New]) -> Points:
+        unwatched = self._unwatched(rest)
+        return with_quiet(self._counts(unwatched), self._firsts, MINUTE_MS) if unwatched else NONE
+
+    def _unwatched(self, rest: dict[int, New]) -> dict[int, New]:
+        """Those that may have had events while nobody watched."""
         counted = {number: one for number, one in rest.items() if self._lane == MINUTES and _is_counted(one)}
         totals = {metric: New(metric, {}, 0) for metric in {one.metric for one in counted.values()}}
         scored = self._scored(totals.values()) if counted else {}
         since = {metric: _since(scored[one.id]) for metric, one in totals.items() if one.id in scored}
         # Where totals were scored for so long, whatever had events then would have been as well.
-        unwatched = {n: one for n, one in counted.items() if one.first - since.get(one.metric, one.first) <= LEAST_MS}
-        return with_quiet(self._counts(unwatched), self._firsts, MINUTE_MS) if unwatched else NONE
+        return {n: one for n, one in counted.items() if one.first - since.get(one.metric, one.first) <= LEAST_MS}
 
     def _counts(self, series: dict[int, New]) -> dict[int, Past]:
         """Of as many days as a question may read the rows of; a history that would teach nothing is not read."""
@@ -131,6 +155,13 @@ class _Question:
             else:
                 return _by_label(rows, series)
         return {}
+
+
+def _ids(series: dict[int, New]) -> dict[int, tuple[int, str]]:
+    """Number and kind by id: a series' id tells its kind; a bin on the topic does not, so all are tried."""
+    return {
+        series_of(one.metric, kind, one.labels).id: (number, kind) for number, one in series.items() for kind in KINDS
+    }
 
 
 def _is_counted(one: New) -> bool:

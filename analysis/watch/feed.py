@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from analysis.detection import HEADS_A_PAGE, Points, Scores, Seedable, State
+from analysis.detection import HEADS_A_PAGE, Ints, Points, Scores, Seedable, State
+from analysis.watch.history import NONE
 from analysis.watch.lane import Lane
 from analysis.watch.live import Live
 from analysis.watch.scored import ScoredBin
@@ -29,6 +30,28 @@ class Taken(NamedTuple):
 
     stream: list[ScoredBin | Progress]
     changes: Changes
+
+
+class Learnt(NamedTuple):
+    """What a detector learnt of the histories of some series, by their numbers."""
+
+    numbers: Ints
+    state: State
+
+
+def learn(detector: Seedable, history: Points) -> Learnt:
+    """Of those series whose histories are longer than two days; others teach nothing. Takes milliseconds a day and
+    series, and touches nothing else, so any thread may do it."""
+    having, places = np.unique(history.series, return_inverse=True)
+    first, last = np.full(len(having), LATEST_MS), np.zeros(len(having), np.int64)
+    np.minimum.at(first, places, history.times)
+    np.maximum.at(last, places, history.times)
+    numbers = having[last - first > LEAST_MS]
+    if not len(numbers):
+        return Learnt(numbers, detector.start(0))
+    points = history.take(np.isin(history.series, numbers))
+    own = points._replace(series=np.searchsorted(numbers, points.series))
+    return Learnt(numbers, detector.seed(detector.start(len(numbers)), own))
 
 
 class Reach(msgspec.Struct):
@@ -92,24 +115,20 @@ class Feed:
         self._wait(came, changes)
         return Taken(stream, changes)
 
-    def begin(self, numbers: list[int], history: Points) -> Changes:
-        """Lets these series begin anew with their histories, which end before the first bin that was seen of each;
-        those of up to two days teach nothing, and the series goes on as it is. None of them is asked for again.
-        """
+    def begin(self, numbers: list[int], learnt: Iterable[Learnt]) -> Changes:
+        """Lets those of these series begin anew of which something was learnt; the others go on as they are. None of
+        them is asked for again."""
         asked = np.array(numbers)
         self.live.asked(asked)
         changes: Changes = {**self.live.pages(asked, len(self.live))}
-        having, places = np.unique(history.series, return_inverse=True)
-        first, last = np.full(len(having), LATEST_MS), np.zeros(len(having), np.int64)
-        np.minimum.at(first, places, history.times)
-        np.maximum.at(last, places, history.times)
-        long = having[last - first > LEAST_MS]
-        if len(long):
-            points = history.take(np.isin(history.series, long))
-            self._state.heads[long] = np.zeros(1, self._state.heads.dtype)
-            self._state.slots[:, long] = np.zeros(1, self._state.slots.dtype)
-            self._state = self._detector.seed(self._state, points)
-            changes.update(self._state.pages(points, np.arange(len(self._state.slots))))
+        begun = list(learnt)
+        for one in begun:
+            self._state.heads[one.numbers] = one.state.heads
+            self._state.slots[:, one.numbers] = one.state.slots
+        if begun:
+            all_of_them = np.concatenate([one.numbers for one in begun])
+            rewritten = NONE._replace(series=all_of_them)  # their times do not matter where all slots are named
+            changes.update(self._state.pages(rewritten, np.arange(len(self._state.slots))))
         return changes
 
     @property

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from analysis.detection import HEADS_A_PAGE, Ints
+from contracts.names import CANARY_METRIC, OWN_METRICS
 from contracts.series import Bin
 
 Key = tuple[str, tuple[tuple[str, str], ...]]  # metric, labels sorted by name
@@ -17,6 +18,7 @@ Names = list[tuple[str, dict[str, str]]]  # metric and labels, a page of them
 # history before `first` has been asked for; and whether it is counted, so that no events are zero, not nothing.
 LIFE: Final = np.dtype([("first", np.int64), ("last", np.int64), ("asked", np.bool_), ("counted", np.bool_)])
 KNOWN_SERIES: Final = 100_000  # whose hash is remembered
+OWN_ROOM: Final = 256  # more than `most`, for series of the platform's own health
 _decoder: Final = msgspec.msgpack.Decoder(Names)
 
 
@@ -41,7 +43,8 @@ def is_counted(one: Bin) -> bool:
 
 
 class Live:
-    """The series by number, 0, 1, 2…; at most `most`: the bins of those beyond are `refused`.
+    """The series by number, 0, 1, 2…; at most `most`, and a few of the platform's own: the bins of those beyond are
+    `refused`.
 
     `pages` of a former one, by name, bring it back.
     """
@@ -66,7 +69,7 @@ class Live:
         key = key_of(one.metric, one.labels)
         number = self._numbers.get(key)
         if number is None:
-            if len(self) >= self._most:
+            if not self._has_room(one):
                 self.refused += 1
                 return None
             number = self._numbers[key] = len(self)
@@ -77,6 +80,11 @@ class Live:
         self._lives["first"][number] = min(one.start, self._lives["first"][number])
         self._lives["counted"][number] |= is_counted(one)
         return number
+
+    def _has_room(self, one: Bin) -> bool:
+        if one.metric == CANARY_METRIC and not one.labels:
+            return True
+        return len(self) < self._most + (OWN_ROOM if one.metric in OWN_METRICS else 0)
 
     def first(self, number: int) -> int:
         """The begin of the first bin that was seen of the series."""

@@ -1,10 +1,12 @@
-"""A bound on how many series a metric may have: one label with a request's id in it would otherwise fill every store.
+"""Which series are taken: so many a metric, as one label with a request's id in it would otherwise fill every store;
+and none of the canary's metric, as whoever sent that would make a broken way of alerts look well.
 
 Pure: time is passed in.
 """
 
 from typing import Final
 
+from contracts.names import CANARY_METRIC
 from contracts.points import InvalidPoint, Series
 
 _DAY_MS: Final = 86_400_000
@@ -21,13 +23,15 @@ class SeriesCap:
         self._count: dict[str, int] = {}
 
     def admit(self, series: Series, now: int) -> None:
-        """InvalidPoint when the series is a new one and its metric has enough; `now` in epoch milliseconds."""
+        """InvalidPoint when the series is the platform's, or a new one and its metric has enough; `now`: epoch ms."""
         if now // _DAY_MS != self._day:
             self._day = now // _DAY_MS
             self._known.clear()
             self._count.clear()
         if series.id in self._known:
             return
+        if series.name == CANARY_METRIC:
+            raise InvalidPoint("name", f"{CANARY_METRIC} is the platform's own; it cannot be sent")
         count = self._count.get(series.name, 0)
         if count >= self._limit:
             raise InvalidPoint("labels", f"{series.name} has {count} series today, which is as many as are allowed")

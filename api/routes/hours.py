@@ -15,6 +15,7 @@ from api.warehouse import WarehouseUnavailable
 
 _SYNONYMS: Final = {"avg": "average", "mean": "average"}
 _HOUR: Final = 3600
+_GONE: Final = "nothing: hours of then are no longer kept"
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -71,11 +72,12 @@ def _answer(services: Services, statistic: str, asked: dict[str, Any]) -> tuple[
 
 
 def _kept(services: Services, asked: dict[str, Any], count: int, source: str) -> str:
-    """The source, or that it is gone: an hour of which nothing is kept is not one without points."""
+    """The source; or that it is gone, as an hour of which nothing is kept is not one without points; or that a part of
+    it may be: rows go by the day on which points came in, and some may have come later than others."""
     days = services.settings.clickhouse.hour_rollups_days
-    if not count and are_gone(services, asked, days, wall_clock()):
-        return "nothing: hours of then are no longer kept"
-    return source
+    if not are_gone(services, asked, days, wall_clock()):
+        return source
+    return f"{source}, of what came in later: hours of then are no longer kept" if count else _GONE
 
 
 def _sums(services: Services, asked: dict[str, Any]) -> Sums:

@@ -1,5 +1,9 @@
-"""A rule that is put in force while everything runs: tags over HTTP break it, and the alert comes out once."""
+"""A rule that is put in force while everything runs: tags over HTTP break it, the alert comes out once, and is told
+once although the alert service is killed in that moment. `make incidents` kills all there is on this way.
+"""
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Final
@@ -7,6 +11,7 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
+from cli import supervision
 from cli.main import main
 from contracts.alerts import Alert, decode
 from contracts.rule_sets import from_records
@@ -57,8 +62,12 @@ def test_a_rule_is_put_in_force_and_its_alert_comes_and_goes(
     world.post_bulk([tag(bad + number, "Rulia", number) for number in range(5)])
     number = 1000
     deadline = time.monotonic() + PATIENCE
-    while len(alerts(stack)) < 2:
+    killed = False
+    while len(alerts(stack)) < 2 or len(told := notifications(world, alerts(stack)[0].id)) < 2:
         assert time.monotonic() < deadline, alerts(stack)
+        if alerts(stack) and not killed:
+            killed = True
+            kill_alert_service(stack)
         world.post_bulk([tag(now(), "Elsewhere", number + one) for one in range(10)])
         number += 10
         time.sleep(EVERY)
@@ -67,6 +76,20 @@ def test_a_rule_is_put_in_force_and_its_alert_comes_and_goes(
     assert (second.status, second.ends_at, second.value) == ("resolved", bad + MINUTE_MS, 0)
     assert first.id == second.id
     assert first.labels == {"metric": "user_tags_buys", "country": "Rulia", "team": "shop"}
+    assert told == [("log", "firing"), ("log", "resolved")]
+
+
+def notifications(world: World, incident: str) -> list[tuple[str, str]]:
+    """Receiver and event of each that was sent."""
+    answer = world.call("GET", f"/api/v1/alerts/{incident}/history")
+    sent = answer.json()["notifications"] if answer.status == 200 else []  # 404: not read yet
+    return [(one["receiver"], one["event"]) for one in sent if one["state"] == "sent"]
+
+
+def kill_alert_service(stack: Settings) -> None:
+    """The supervisor starts it again."""
+    (link,) = [link for link in (supervision.ask(stack) or {})["links"] if link["name"] == "alerts"]
+    os.kill(link["pid"], signal.SIGKILL)
 
 
 def go_on(world: World, until: int) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
+from alerts.canary import Canary
 from contracts.alerts import Alert, encode
 from contracts.points import decode_point
-from contracts.settings import Settings
+from contracts.settings import CANARY_SECONDS, Settings, Topic
 from infra import topic_records, topics
 from stores import alert_incidents, alert_outbox
 from stores.alert_incidents import Filter
@@ -232,9 +233,17 @@ def test_what_is_no_alert_is_passed_over(make: Make, receiver: HttpReceiver, set
     assert "not an alert" in (service.folder / "log").read_text()
 
 
-def test_a_way_that_is_broken_is_told_without_it(make: Make, receiver: HttpReceiver, broker: RealPart) -> None:
-    service = make(ALERTS__CANARY_SECONDS="1", ALERTS__CANARY_LATE_SECONDS="3")
-    service.until_ready()
+def test_a_way_that_is_broken_is_told_without_it(
+    make: Make, receiver: HttpReceiver, broker: RealPart, settings: Settings
+) -> None:
+    points = topic_of_points(settings)
+    service = make(
+        ALERTS__CANARY_SECONDS=str(CANARY_SECONDS),
+        ALERTS__CANARY_LATE_SECONDS="1",
+        TOPICS__POINTS__NAME=points.name,
+        TOPICS__POINTS__PARTITIONS="1",
+    )
+    service.until(lambda: len(list(topic_records.held(settings, points))) == 1)
     broker.kill()
     try:
         service.until(lambda: bool(webhook_messages(receiver)))
@@ -251,17 +260,30 @@ def test_a_way_that_is_broken_is_told_without_it(make: Make, receiver: HttpRecei
     assert webhook_messages(receiver)[-1].event == "resolved"
 
 
-def test_canaries_begin_as_points(make: Make, settings: Settings) -> None:
+def test_canaries_begin_as_points(broker: RealPart, settings: Settings) -> None:
+    points = topic_of_points(settings)
+    own = settings.model_copy(update={"topics": settings.topics.model_copy(update={"points": points})})
+    first = int(time.time() * 1000)
+    canary = Canary(own, first)
+    apart = int(own.alerts.canary_seconds * 1000)
+    for after in (0, 1, apart - 1, apart, 2 * apart - 1):
+        canary.turn(first + after)
+    deadline = time.monotonic() + START_SECONDS
+    while len(held := list(topic_records.held(own, points))) < 2:
+        assert time.monotonic() < deadline
+    canary.close()
+    sent = [decode_point(message.value() or b"", first + apart) for message in held]
+    assert [(one.series.name, one.series.kind, one.series.labels, one.time, one.value) for one in sent] == [
+        ("tidewatch_canary", "counter", (), first + after, 1.0) for after in (0, apart)
+    ]
+
+
+def topic_of_points(settings: Settings) -> Topic:
+    """One of its own, with a single partition."""
     points = settings.topics.points.model_copy(update={"name": f"points-{uuid.uuid4().hex[:8]}", "partitions": 1})
     own = settings.model_copy(update={"topics": settings.topics.model_copy(update={"points": points})})
     topics.ensure(own, START_SECONDS)
-    service = make(ALERTS__CANARY_SECONDS="1", TOPICS__POINTS__NAME=points.name, TOPICS__POINTS__PARTITIONS="1")
-    service.until(lambda: len(list(topic_records.held(own, points))) >= 2)
-    now = int(time.time() * 1000)
-    sent = [decode_point(message.value() or b"", now) for message in topic_records.held(own, points)]
-    assert {(one.series.name, one.series.kind, one.series.labels, one.value) for one in sent} == {
-        ("tidewatch_canary", "counter", (), 1.0)
-    }
+    return points
 
 
 def test_signs_of_life_go_out(make: Make, receiver: HttpReceiver) -> None:

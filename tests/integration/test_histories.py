@@ -84,6 +84,7 @@ def test_what_was_scored_comes_back_of_any_series(client: Client) -> None:
     assert told(points, 5) == []
     points = history.read(client, MINUTES, {0: New("user_tags_views", {"country": country}, END)}, DAYS)
     assert told(points, 0) == [(one.bin.start, float(one.bin.value)) for one in tags]
+    assert history.having(client, POINTS, {4: New(gauge, {"host": "a"}, END)}, DAYS) == [], "hours teach nothing"
 
 
 def test_points_that_were_never_scored_have_their_bins(client: Client) -> None:
@@ -108,6 +109,8 @@ def test_a_few_scores_hide_no_bins(client: Client) -> None:
     hour = scored_minutes(name, {"host": "b"}, END - 60 * MINUTE_MS, END)
     client.insert_arrow(SCORED_BINS_TABLE, score_rows([*live, *hour], now()))
     series = {0: New(name, {"host": "a"}, END), 1: New(name, {"host": "b"}, END + 5 * MINUTE_MS)}
+    strangers = {number: New(name, {"host": str(number)}, END) for number in range(2, 500)}
+    assert history.having(client, POINTS, series | strangers, DAYS) == [0, 1]
     points = history.read(client, POINTS, series, DAYS)
     for number in series:
         assert told(points, number) == [(time, 3.0) for time in range(begin, END, 2 * MINUTE_MS)]
@@ -122,6 +125,7 @@ def test_counts_are_read_for_what_was_never_scored_and_never_too_many(
     client.command(COUNTS, {"from": begin, "minutes": minutes, "brand": brand, "topic": str(uuid4())})
     new = {3: New("user_tags_views", {"brand": brand}, end)}
     assert len(told(history.read(client, MINUTES, new, days), 3)) == minutes
+    assert history.having(client, MINUTES, new, days) == [3]
     monkeypatch.setattr(history, "MOST_ROWS", 200 * minutes * 6 // 10)
     assert len(told(history.read(client, MINUTES, new, days), 3)) == minutes // 2
     monkeypatch.setattr(history, "MOST_ROWS", 100)
@@ -133,6 +137,8 @@ def test_counts_are_read_for_what_was_never_scored_and_never_too_many(
     assert len(told(history.read(client, MINUTES, new, days), 3)) == minutes, "nobody watched all the time"
     client.insert_arrow(SCORED_BINS_TABLE, score_rows(totals[gap], now()))
     assert told(history.read(client, MINUTES, new, days), 3) == [], "it had no events while the total was watched"
+    total = {4: New("user_tags_views", {}, end)}
+    assert history.having(client, MINUTES, new | total, days) == [4]
 
 
 def test_a_look_up_reads_a_small_share_of_what_was_scored(client: Client) -> None:

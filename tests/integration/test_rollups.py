@@ -326,6 +326,12 @@ def test_what_is_no_longer_kept_is_not_taken_for_nothing(world: World, tmp_path:
         assert document["series"][0]["points"] == [[START, 5.0]]
         refused = server.call("GET", f"/api/v1/series?metric=rolled&from={START}&to={START + HOUR_MS}&step=1m")
         assert (refused.status, refused.json["field"]) == (400, "step")
+        world.command("TRUNCATE TABLE rollup_runs")
+        world.come([Point(series_of("rolled", "gauge", {}), START, 7.0)], 0)
+        rollups.roll_up(world.settings)
+        hour = server.call("GET", "/rolled/average/2022-01-01/0").json
+        source = "rollups, of what came in later: hours of then are no longer kept"
+        assert (hour["value"], hour["source"]) == (7.0, source), "a part of the hour is no whole one"
     finally:
         server.stop()
 

@@ -89,14 +89,15 @@ def test_rules_are_applied_listed_changed_and_removed(own: Settings, tmp_path: P
     assert tidewatch(*arguments).splitlines() == ["nothing changes"]
     file.write_text("monitor: [{metric: load}]\nrules:\n" + RULE % ("one", 7))
     assert tidewatch(*arguments).splitlines() == [
-        "+ monitor",
+        "+ rule/monitor-load",
         "~ rule/one  above: 5.0 -> 7.0",
         "- rule/two",
         "3 changes are in force",
     ]
     listed = tidewatch("rules", "list").splitlines()
-    assert [line.split()[0] for line in listed] == ["one", "monitor", "1"]
-    assert "user_tags_buys{labels: none}" in listed[0]
+    assert [line.split()[0] for line in listed] == ["monitor-load", "one", "2"]
+    assert listed[0].split()[1:] == ["anomaly", "warning", "load"]
+    assert "user_tags_buys{labels: none}" in listed[1]
 
 
 def test_a_file_that_is_wrong_changes_nothing(own: Settings, tmp_path: Path) -> None:

@@ -355,6 +355,15 @@ def test_the_cap_is_of_a_day_and_of_a_metric() -> None:
     cap.admit(three, NOW + DAY_MS)
 
 
+def test_nobody_sends_canaries_and_the_platform_may_send_its_health() -> None:
+    lines = b'{"name":"tidewatch_canary","kind":"counter","value":1}\n{"name":"tidewatch_lag_records","value":1}'
+    prepared = PointPreparer(3).of(read_points)(lines, NOW, BOUNDS)
+    assert [(error.line, error.field, error.reason) for error in prepared.errors] == [
+        (1, "name", "tidewatch_canary is the platform's own; it cannot be sent")
+    ]
+    assert prepared.accepted == 1
+
+
 class TestOnce:
     def lines(self, count: int) -> bytes:
         return b"\n".join(b'{"name":"m","value":%d,"labels":{"n":"%d"}}' % (at, at % 7) for at in range(count))

@@ -1,19 +1,23 @@
 """Which bins are judged, when, and with what value; and that the state survives at any moment."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from math import isnan, sin, tau
 
+import msgspec
 import numpy as np
 import pytest
 
 from analysis.detection import Points
 from analysis.detectors import twintail
 from analysis.watch import feed as feeds
-from analysis.watch.feed import Feed
+from analysis.watch.feed import Feed, learn
 from analysis.watch.history import NONE, with_quiet
 from analysis.watch.lane import Lane
+from analysis.watch.live import OWN_ROOM
 from analysis.watch.scored import ScoredBin
+from contracts.names import CANARY_METRIC
 from contracts.series import Bin, Message, Progress
 from contracts.times import DAY_MS, MINUTE_MS
 
@@ -140,6 +144,17 @@ def test_beyond_the_most_series_none_is_watched() -> None:
     assert feed.live.refused == 1
 
 
+def test_the_platforms_own_series_have_room_where_others_have_none() -> None:
+    """A canary that is refused would look like a broken way of alerts."""
+    feed = new_feed(most=1)
+    own = [bin_of(0, 1, str(number)) for number in range(OWN_ROOM + 9)]
+    health: list[Message] = [msgspec.structs.replace(one, metric="tidewatch_link_ready") for one in own]
+    canary = Bin(CANARY_METRIC, {}, MINUTE_MS, START, 1, 1, 1)
+    stream = feed.take([bin_of(0, 3), bin_of(0, 5, "b"), *health, canary, progress(1)]).stream
+    watched = Counter(one.bin.metric for one in stream if isinstance(one, ScoredBin))
+    assert watched == {"clicks": 1, "tidewatch_link_ready": OWN_ROOM, CANARY_METRIC: 1}
+
+
 def day(minute: int) -> float:
     return round(100 + 50 * sin(minute * tau / DAY) + random.Random(minute).gauss(0, 3))  # noqa: S311  # repeatable
 
@@ -199,7 +214,7 @@ def test_a_series_with_a_history_is_judged_from_its_first_bins() -> None:
     feed = new_feed()
     feed.take([bin_of(0, day(0)), bin_of(0, 1, "b"), progress(1)])
     assert feed.live.unasked(9) == [0, 1]
-    feed.begin([0, 1], history_of(8))
+    feed.begin([0, 1], [learn(twintail.detector, history_of(8))])
     assert feed.live.unasked(9) == []
     stream = feed.take([bin_of(1, 400), bin_of(1, 1, "b"), progress(2)]).stream
     a, b = (one for one in stream if isinstance(one, ScoredBin))
@@ -213,8 +228,8 @@ def test_a_short_history_teaches_nothing() -> None:
     feed, other = new_feed(), new_feed()
     for each in (feed, other):
         each.take([bin_of(0, 3), progress(1)])
-    feed.begin([0], history_of(1))
-    other.begin([0], NONE)
+    feed.begin([0], [learn(twintail.detector, history_of(1))])
+    other.begin([0], [])
     one, two = (each.take([bin_of(1, 3), progress(2)]) for each in (feed, other))
     assert one.changes == two.changes
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contracts.names import OWN_METRICS
 from infra.embedded.own_health import Reading, as_points, of_job, of_status
 from infra.flink_cluster import JobMetrics
 
@@ -28,6 +29,11 @@ def test_the_status_is_read() -> None:
         "tidewatch_lag_records{'pipeline': 'metrics'}": 12,
         "tidewatch_freshness_seconds{'pipeline': 'metrics'}": 3.5,
     }
+
+
+def test_what_is_read_off_is_known_as_the_platforms_own() -> None:
+    found = [*of_status(STATUS), *of_job("data", JobMetrics("RUNNING", 1, 0, 3, 9.0, None, None))]
+    assert {one.name for one in found} | {"tidewatch_dead_letter_records"} == set(OWN_METRICS)
 
 
 def test_a_job_without_a_checkpoint_yet_has_no_age() -> None:

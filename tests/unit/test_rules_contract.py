@@ -1,7 +1,7 @@
 """The YAML of rules: what is wrong is named by file, rule and field; what is right comes back from the topic."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 import yaml
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.alerts import Kind
 from contracts.matchers import parse as parse_matcher
-from contracts.rule_sets import MONITOR_KEY, RulesError, changes, from_records, parse, to_records
-from contracts.rules import milliseconds
+from contracts.rule_sets import RulesError, RuleSet, changes, from_records, parse, to_records
+from contracts.rules import Anomaly, milliseconds
 from contracts.selectors import Selector
 
 LOAD = {"metric": "load"}
@@ -36,11 +36,36 @@ def rule_of(kind: str, **fields: Any) -> dict[str, Any]:
 
 def test_every_kind_comes_back_from_the_topic() -> None:
     every = [rule_of(kind) for kind in GOOD]
-    rules = parse(text_of(*every, monitor=[{"metric": "load", "label_names": []}]), "f.yml")
+    rules = parse(text_of(*every), "f.yml")
     assert {rule.kind for rule in rules.rules.values()} == set(GOOD) == set(get_args(Kind)) - {"external"}
-    records = to_records(rules)
-    assert from_records(records) == (rules, [])
-    assert MONITOR_KEY in records
+    assert from_records(to_records(rules)) == (rules, [])
+
+
+def test_what_is_monitored_has_a_rule_with_defaults_that_may_be_changed() -> None:
+    rare = {"metric": "disk use", "score": 8, "direction": "spike", "min_deviation": 2, "severity": "info"}
+    matched: dict[str, Any] = {"match": ["__name__=~host_.*"]}
+    monitor = [LOAD, rare, matched, {**matched, "name": "hosts", "summary": "{host}"}]
+    rules = parse(text_of(monitor=monitor), "f.yml").rules
+    select, hosts = Selector(metric="load"), Selector(match=("__name__=~host_.*",))
+    load, disk, anonymous, named = (cast(Anomaly, rule) for rule in rules.values())
+    assert load == Anomaly(name="monitor-load", select=select)
+    assert (load.severity, load.score, load.direction, load.min_deviation) == ("warning", 6, "both", 0)
+    assert (disk.name, disk.select) == ("monitor-disk-use", Selector(metric="disk use"))
+    assert (disk.severity, disk.score, disk.direction, disk.min_deviation) == ("info", 8, "spike", 2)
+    assert anonymous.name.startswith("monitor-") and anonymous == Anomaly(name=anonymous.name, select=hosts)
+    assert named == Anomaly(name="hosts", select=hosts, summary="{host}")
+    assert anonymous in parse(text_of(monitor=[matched]), "f.yml").rules.values(), "whatever else is listed"
+    assert from_records({"monitor": b'[{"metric":"load"}]', **to_records(RuleSet(rules))}) == (RuleSet(rules), [])
+
+
+def test_what_is_wrong_with_a_monitor_is_named() -> None:
+    monitor = [{"metric": "a", "direction": "up"}, {"metric": "a", "colour": 1}, {"match": ["a=b"], "name": "canary"}]
+    with pytest.raises(RulesError) as raised:
+        parse(text_of(monitor=[*monitor, LOAD, LOAD]), "f.yml")
+    found = [line.split(": ", 2)[1:] for line in str(raised.value).splitlines()]
+    assert [title for title, _ in found] == ["monitor 1", "monitor 2", "monitor 3", "monitor 5"]
+    for word, (_, reason) in zip(["direction", "colour", "platform's own", "two rules"], found, strict=True):
+        assert word in reason
 
 
 @dataclass(frozen=True)

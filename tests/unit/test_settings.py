@@ -113,7 +113,13 @@ def test_a_sasl_client_is_told_how_to_log_in() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("API__PORT", "99999999"), ("API__BUFFER_BYTES", "-5"), ("KAFKA__HEAP_MB", "-3"), ("API__MAX_BODY_BYTES", "0")],
+    [
+        ("API__PORT", "99999999"),
+        ("API__BUFFER_BYTES", "-5"),
+        ("KAFKA__HEAP_MB", "-3"),
+        ("API__MAX_BODY_BYTES", "0"),
+        ("ALERTS__CANARY_SECONDS", "19.9"),
+    ],
 )
 def test_senseless_values_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"TIDEWATCH_{name}", value)

@@ -1,13 +1,17 @@
 """When a minute of the shop is over: by its own stream's progress, of all shards, and what of errors it waits for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from analysis.shop_minutes import MOST_OPEN, OpenMinutes, ShopMinute, concerns, load
+import pytest
+
+from analysis import shop_minutes
+from analysis.shop_minutes import MOST_OPEN, OpenMinutes, ShopMinute, concerns
 from contracts.series import Bin, Message, Progress
 from contracts.times import MINUTE_MS
 
 START = 1_646_092_800_000
+LATENESS = 10 * MINUTE_MS
 
 
 def bin_of(minute: int, value: float, metric: str = "user_tags_views", revision: int = 1, **labels: str) -> Bin:
@@ -26,13 +30,20 @@ def row(minute: int, views: float = 0, errors: float = 0) -> ShopMinute:
 
 
 def rows(*messages: Message) -> list[ShopMinute]:
-    """Of the messages one by one, the state dumped and loaded between them."""
+    """Of the messages one by one, each by one that knows the kept pages alone."""
     found: list[ShopMinute] = []
-    state = OpenMinutes()
+    pages: dict[str, bytes] = {}
     for message in messages:
-        state = load(state.dump())
+        state = OpenMinutes(LATENESS, pages)
         found += state.take([message])
+        pages = kept(pages, state)
     return found
+
+
+def kept(pages: Mapping[str, bytes], state: OpenMinutes) -> dict[str, bytes]:
+    """The pages with the changes of the state."""
+    found = {**pages, **state.changes()}
+    return {name: data for name, data in found.items() if data is not None}
 
 
 def test_points_that_are_far_ahead_close_nothing() -> None:
@@ -84,10 +95,47 @@ def test_minutes_that_progress_leapt_over_are_no_rows() -> None:
     ]
 
 
+def test_errors_before_the_shop_said_anything_are_no_rows() -> None:
+    """Nobody knows that there were no visitors then."""
+    errors: list[Message] = [bin_of(minute, 1, "errors") for minute in range(5)]
+    assert rows(*errors, closed(5, stream="points"), bin_of(3, 7), closed(5)) == [row(3, 7, 1), row(4, 0, 1)]
+
+
+def test_a_shop_that_stands_leaves_sums_of_errors_and_they_are_right_when_it_goes_on() -> None:
+    codes, minutes = 50, 100
+    pages: dict[str, bytes] = {}
+    state = OpenMinutes(LATENESS)
+    state.take([bin_of(0, 5), closed(1)])
+    for minute in range(1, minutes):
+        errors: list[Message] = [bin_of(minute, 2, "errors", code=str(code)) for code in range(codes)]
+        revised = bin_of(max(minute - 9, 1), 3, "errors", 2, code="7")
+        too_late = bin_of(max(minute - 20, 1), 9, "errors", 3, code="8") if minute > 30 else closed(1)
+        assert state.take([*errors, closed(minute + 1, stream="points"), revised, too_late]) == []
+        before, pages = pages, kept(pages, state)
+        assert sum(pages[name] != before.get(name) for name in pages) <= 5, "few pages change"
+        assert state.held <= 11 * codes
+    assert sum(map(len, pages.values())) < 12 * codes * 40 + minutes * 40
+    found = OpenMinutes(LATENESS, pages).take([bin_of(minutes - 1, 6), closed(minutes)])
+    assert found[0] == row(1, errors=2 * codes + 1)
+    assert found[50] == row(51, errors=2 * codes + 1)
+    assert found[-1] == row(minutes - 1, 6, 2 * codes)
+    assert len(found) == minutes - 1
+
+
+def test_beyond_the_most_bins_the_oldest_minutes_are_summed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop_minutes, "MOST_BINS", 20)
+    state = OpenMinutes(LATENESS)
+    for minute in range(4):
+        state.take([bin_of(minute, 1, "errors", code=str(code)) for code in range(9)])
+    assert state.held == 18
+    state.take([bin_of(minute, 2, "errors", 2, code="0") for minute in range(4)])
+    assert state.take([bin_of(0, 0), closed(4)]) == [row(minute, 0, 9 + minute // 2) for minute in range(4)]
+
+
 def test_what_waits_for_a_shop_that_stands_is_bounded() -> None:
-    state = OpenMinutes()
+    state = OpenMinutes(LATENESS)
     state.take([bin_of(minute, 1, "errors") for minute in range(3 * MOST_OPEN)])
-    assert len(state.minutes) == MOST_OPEN
+    assert len(state) == MOST_OPEN
     assert state.take([closed(3 * MOST_OPEN)])[-1] == row(3 * MOST_OPEN - 1, errors=1)
 
 
