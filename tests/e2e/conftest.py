@@ -15,7 +15,8 @@ with warnings.catch_warnings():
     from pyflink.table import StreamTableEnvironment  # noqa: F401
 
 from cli import supervision
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from tests.conftest import free_ports, make_settings
 from tests.e2e.world import World
 

@@ -29,7 +29,8 @@ from contracts.events import events_of
 from contracts.names import EVENT_TIME_HEADER
 from contracts.point_codec import decode_points, encode_points_arrow
 from contracts.points import Point, decode_point, encode_point, series_of
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from contracts.tags import decode_tag, encode_tag, event_time
 from infra import log_size
 from infra import topics as kafka_topics
