@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,6 +35,7 @@ DAY = "2011-03-13"
 HOSTS = ("a", "b")
 
 
+@cache
 def points() -> list[Point]:
     """A gauge of two hosts over two hours with a gap, a histogram, and error codes; seeded."""
     dice = random.Random(5)  # noqa: S311  # repeatable
@@ -70,6 +72,7 @@ def api(settings: Settings, clickhouse: RealPart, tmp_path_factory: pytest.TempP
     server.stop()
 
 
+@cache  # every statistic is asked of the same slots
 def values(name: str, begin: int, end: int, **labels: str) -> list[float]:
     return [
         point.value
