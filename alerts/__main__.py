@@ -13,7 +13,8 @@ import structlog
 from alerts.endpoints import serve
 from alerts.service import Service
 from contracts.log_lines import LineLoggerFactory
-from contracts.settings import SettingsError, load
+from contracts.settings import SettingsError
+from contracts.settings_source import load
 from stores.alerts import open_store
 
 

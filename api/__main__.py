@@ -10,7 +10,8 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.server.mp import MPServer
 
 from api import logs, signals
-from contracts.settings import Settings, SettingsError, load
+from contracts.settings import Settings, SettingsError
+from contracts.settings_source import load
 
 _BACKLOG = 2048
 _CONNECTIONS = 8192  # of a worker at a time; each costs some kilobytes

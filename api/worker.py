@@ -5,7 +5,7 @@ from typing import Final
 
 from api import logs, metrics
 from api.app import App
-from contracts.settings import load
+from contracts.settings_source import load
 
 # Between looks for cycles. The default of 700 is reached every few requests, which leave no cycles behind.
 _ALLOCATIONS: Final = 20_000

@@ -22,7 +22,7 @@ from benchmarks.detect import events, nab, nested, rivals, sets
 from benchmarks.detect.sets import Series
 from benchmarks.results import Result
 from contracts.series import Bin, Progress, decode, encode
-from contracts.settings import load
+from contracts.settings_source import load
 from contracts.times import MINUTE_MS
 from jobs.score_rows import score_rows
 

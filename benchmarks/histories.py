@@ -21,7 +21,8 @@ from analysis.watch.live import key_of, series_id
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
 from contracts.series import Bin, Message, Progress
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from contracts.times import DAY_MS, MINUTE_MS
 from infra.embedded.child import Child
 from infra.embedded.clickhouse import ClickHouse

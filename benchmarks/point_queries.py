@@ -29,7 +29,8 @@ from benchmarks.results import Result
 from benchmarks.rig.points import Columns, PointStream
 from contracts.names import BINS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
 from contracts.point_codec import PLACED_POINT_SCHEMA
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from contracts.times import DAY_MS, MINUTE_MS, format_millis
 from infra.embedded import instance
 from infra.embedded.api import Api

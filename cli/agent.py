@@ -41,7 +41,7 @@ def command(url: str | None, every: float, name: str | None, spill: str | None, 
     from contextlib import suppress
 
     from client import Client
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = load()
     token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="The messages as they are, one a line.")
 def tail(everything: bool, as_json: bool) -> None:
     """Print alerts as they begin and end, until Ctrl-C."""
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     for line in lines(load(), everything=everything, as_json=as_json):
         click.echo(line)

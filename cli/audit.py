@@ -28,7 +28,7 @@ def command(wait: float) -> None:
     """Compare archive and aggregates, by block of the log, minute and action: counts, sums of price, groups; and points
     and their bins, by block and minute: counts, series, sums but for what rounding leaves open.
     """
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores import clickhouse
 
     settings = load()

@@ -18,7 +18,8 @@ def command(path: bool) -> None:
     """Print the settings in effect, secrets masked."""
     import os
 
-    from contracts.settings import CONFIG_VARIABLE, load
+    from contracts.settings import CONFIG_VARIABLE
+    from contracts.settings_source import load
     from contracts.settings_text import effective
 
     if path:

@@ -38,7 +38,7 @@ def command(seconds: float, seed: int) -> None:
     from rich.console import Console
 
     from cli.supervision import stop
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = _own(load())
     console = Console()

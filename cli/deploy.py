@@ -62,7 +62,7 @@ def command(name: str | None, **options: object) -> None:
     counted yet or --rebuild is given. When the new code does not run, the former is submitted again.
     """
     from cli.job_start import DATA, wanted
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = load()
     every = [job.name for job in wanted(settings)] if not options["rebuild"] and not options["restore"] else [DATA.name]

@@ -17,7 +17,7 @@ def command() -> None:
     Also ends what a supervisor that was killed has left behind. Returns when no process and no port is left.
     """
     from cli.supervision import stop
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = load()
     was_up = stop(settings)

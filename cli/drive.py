@@ -57,7 +57,7 @@ def command(
     from rich.console import Console
 
     from cli.driving import drive, run
-    from contracts.settings import load
+    from contracts.settings_source import load
     from testbed.driver import Load
     from testbed.report import Report
 

@@ -149,7 +149,7 @@ COMMANDS = (list_, ack, silence, unsilence, oncall, test)
 
 
 def _store() -> AlertStore:
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores.alerts import open_store
 
     return open_store(load())

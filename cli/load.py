@@ -38,7 +38,7 @@ def command(file: Iterable[bytes], kind: str, speed: float, url: str | None) -> 
     Lines that cannot be read are sent with those before them; the API says what is wrong with each. Exit status 1 when
     any was refused.
     """
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = load()
     token = settings.api.tokens[0].get_secret_value() if settings.api.tokens else ""

@@ -28,7 +28,7 @@ def command(part: str | None, follow: bool, lines: int) -> None:
 
     Parts are supervisor, kafka, clickhouse, flink-jobmanager, flink-taskmanager, api and alerts.
     """
-    from contracts.settings import load
+    from contracts.settings_source import load
     from infra.embedded.child import tail
 
     folder = load().state_path / "logs"

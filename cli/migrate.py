@@ -19,7 +19,7 @@ def command(timeout: float) -> None:
     migrations are left as they are.
     """
     from cli import rule_topic
-    from contracts.settings import load
+    from contracts.settings_source import load
     from infra import topics
     from stores import migrations
 

@@ -38,7 +38,7 @@ def command(what: tuple[str, ...], wait: float) -> None:
 
 def _archive() -> None:
     from cli.rebuilding import refill_archive
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores import clickhouse
 
     settings = load()
@@ -51,7 +51,7 @@ def _aggregates(wait: float) -> None:
     import time
 
     from cli.rebuilding import recount
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores import archive, clickhouse
 
     settings = load()
@@ -65,7 +65,7 @@ def _aggregates(wait: float) -> None:
 
 def _profiles() -> None:
     from cli.rebuilding import refill_profiles
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores import clickhouse
     from stores.profiles import open_store
 
@@ -81,7 +81,7 @@ def _bins(wait: float) -> None:
     import time
 
     from cli.rebuilding_bins import recount
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores import clickhouse, point_archive
 
     settings = load()

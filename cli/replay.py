@@ -41,7 +41,7 @@ def command(reason: str, save: Path | None, source: Path | None, send: bool, poi
     An Arrow record that was refused as a whole is sent as the events that can be read of it now.
     """
     from cli import letters as dead
-    from contracts.settings import load as load_settings
+    from contracts.settings_source import load as load_settings
 
     settings = load_settings()
     route = dead.POINTS if points else dead.TAGS

@@ -18,7 +18,7 @@ Running it twice, or two at once, is harmless.
 @click.option("--every", type=click.FloatRange(min=1), help="Seconds from run to run; without it there is one.")
 def command(every: float | None) -> None:
     """Make rollups of the metrics that came since the last run."""
-    from contracts.settings import load
+    from contracts.settings_source import load
     from stores import rollups
 
     settings = load()

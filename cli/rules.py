@@ -35,7 +35,7 @@ def apply(file: Path, dry_run: bool) -> None:
     """Make the rules of FILE those that are in force: validates, shows the difference, writes it."""
     from cli import rule_topic
     from contracts.rule_sets import changes, to_records
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = load()
     wanted = to_records(_read(file))
@@ -54,7 +54,7 @@ def list_() -> None:
     """The rules that are in force."""
     from cli import rule_topic
     from contracts.rule_sets import from_records
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     rules, problems = from_records(rule_topic.read(load()))
     for name, rule in rules.rules.items():
@@ -89,7 +89,7 @@ def replay(file: Path, begin: str, end: str) -> None:
     from analysis.rules.state import State
     from cli import rule_history
     from cli.alert_feed import words
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     rules, settings = _read(file).rules, load()
     first, last = _time("--from", begin), _time("--to", end)

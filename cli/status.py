@@ -29,7 +29,7 @@ def command(as_json: bool) -> None:
     from rich.console import Console
 
     from cli.supervision import ask
-    from contracts.settings import load
+    from contracts.settings_source import load
 
     settings = load()
     state = ask(settings)

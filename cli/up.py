@@ -35,7 +35,7 @@ def command(foreground: bool, supervise: bool) -> None:
     """
     from rich.console import Console
 
-    from contracts.settings import load
+    from contracts.settings_source import load
     from infra.embedded import instance
 
     settings = load()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pyflink.datastream import StreamExecutionEnvironment
 
-from contracts import settings as configuration
+from contracts import settings_source
 from contracts.settings import Settings, Topic
 from jobs.flink import Source
 from jobs.starts import STARTS_BY_BLOCKS, recent_starts
@@ -23,7 +23,7 @@ def run(name: str, build: Build, streams: Sequence[str] = ("user_tags",), back_m
     How it runs (checkpoints, restarts, memory) is the cluster's configuration, and `infra/flink/options.py`.
     """
     arguments = _arguments(name)
-    settings = configuration.load()
+    settings = settings_source.load()
     ids = dict(pair.split("=", 1) for pair in arguments.topic_id)
     starts = partial(_starts, settings, arguments.start, back_ms)
     sources = [_source(settings, stream, ids, starts) for stream in streams]

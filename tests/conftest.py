@@ -16,7 +16,8 @@ import pytest
 import yaml
 from xdist.scheduler import LoadScopeScheduling
 
-from contracts.settings import CONFIG_VARIABLE, Settings, load
+from contracts.settings import CONFIG_VARIABLE, Settings
+from contracts.settings_source import load
 from infra import topics as kafka_topics
 from infra.embedded.child import Child
 from infra.embedded.clickhouse import ClickHouse

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from infra.embedded.child import Child
 from infra.embedded.kafka import Kafka
 

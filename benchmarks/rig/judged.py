@@ -17,7 +17,8 @@ from cli.audit import command as audit
 from cli.driving import drive
 from cli.driving import run as run_loop
 from cli.progress import Progress
-from contracts.settings import CONFIG_VARIABLE, Settings, load
+from contracts.settings import CONFIG_VARIABLE, Settings
+from contracts.settings_source import load
 from infra.embedded import instance
 from testbed.begin import FIRST_MS
 from testbed.driver import Load

@@ -12,7 +12,8 @@ import psutil
 
 from benchmarks.rig import rivals
 from benchmarks.rig.topic import Stream
-from contracts.settings import Settings, Topic, load
+from contracts.settings import Settings, Topic
+from contracts.settings_source import load
 from infra import package, topics
 from infra.embedded.child import Child
 from infra.embedded.clickhouse import ClickHouse

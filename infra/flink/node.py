@@ -10,7 +10,8 @@ import socket
 import sys
 from typing import Final
 
-from contracts.settings import SettingsError, load
+from contracts.settings import SettingsError
+from contracts.settings_source import load
 from infra.embedded.flink import FlinkPart, JobManager, TaskManager
 from infra.embedded.part import PartError
 

@@ -11,7 +11,8 @@ from typing import Final
 import click
 
 from benchmarks.results import Result, record
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from testbed.faults import TARGETS, Fault, plan
 from tests.chaos.campaign import PROMISE, Campaign, Mix, Runner
 from tests.chaos.stack import Stack

@@ -26,7 +26,8 @@ from benchmarks.results import Result, record
 from cli.rule_topic import write
 from contracts.alerts import decode
 from contracts.rule_sets import parse, to_records
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from infra import topic_records
 from testbed.faults import PYTHON_WORKER
 from tests.chaos import stack as acts

@@ -20,7 +20,7 @@ from testbed.queries import MINUTE_MS, AggregateQuery
 from tests.e2e.test_streams import COUNTS, DAY_MS
 from tests.e2e.world import World, questions, wait_until
 
-BATCH = 100  # tags a call
+BATCH = 50  # tags a call
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def sending(world: World, traffic: Traffic) -> Iterator[list[int]]:
     stop, sent = threading.Event(), [0]
 
     def send() -> None:
-        while not stop.wait(0.05):
+        while not stop.wait(0.1):
             world.post_bulk([traffic.tag(index) for index in range(sent[0], sent[0] + BATCH)])
             sent[0] += BATCH
 

@@ -22,7 +22,7 @@ from testbed.oracle import Oracle, epoch_ms
 from testbed.queries import MINUTE_MS, AggregateQuery, ProfileQuery
 
 PATIENCE: Final = 60.0  # seconds until an answer must be right; far beyond what is promised, for slow machines
-POLL: Final = 0.05
+POLL: Final = 0.1
 Query = ProfileQuery | AggregateQuery
 ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "identity": bytes,

@@ -26,6 +26,8 @@ from contracts.settings import Settings
 
 Environments = Callable[..., StreamExecutionEnvironment]
 STOP_SECONDS = 30.0
+# Jobs of seconds, whose generated code is compiled anew each time: the optimising compiler would take longer than they.
+CHEAP = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,7 @@ def jvm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLINK_LOG_DIR", str(folder))
+        patch.setenv("JVM_ARGS", CHEAP)
         # PyFlink forgets the process, and so nobody would close its pipes.
         patch.setattr(java_gateway, "launch_gateway_server_process", launch_and_keep)
         gateway: Any = java_gateway.get_gateway()

@@ -21,6 +21,7 @@ from contracts.events import tags_of
 from contracts.names import EVENT_TIME_HEADER
 from contracts.settings import Settings, Topic, Topics
 from contracts.tags import UserTag, encode_tag
+from infra import log_size, log_start
 from infra import topics as kafka_topics
 from tests.conftest import START_SECONDS, RealPart
 from tests.integration.api_server import DRAIN_SECONDS, Answer, ApiServer
@@ -32,9 +33,8 @@ PATIENCE_SECONDS = 4  # of the API with the broker, in the test that kills it
 RECOVERY_SECONDS = 30.0  # 2 s on a machine that has nothing else to do
 
 
-@pytest.fixture
-def topic(settings: Settings, broker: RealPart) -> Settings:
-    """The settings with a topic of the test's own for tags."""
+def with_topic(settings: Settings) -> Settings:
+    """The settings with a topic of its own for tags, which is there."""
     own = settings.topics.user_tags.model_copy(update={"name": f"tags-{uuid.uuid4().hex[:8]}"})
     changed = settings.model_copy(update={"topics": settings.topics.model_copy(update={"user_tags": own})})
     kafka_topics.ensure(changed, START_SECONDS)
@@ -42,10 +42,30 @@ def topic(settings: Settings, broker: RealPart) -> Settings:
 
 
 @pytest.fixture
-def api(topic: Settings) -> Iterator[ApiServer]:
-    server = ApiServer(topic, **{NAME_VARIABLE: topic.topics.user_tags.name})
+def topic(settings: Settings, broker: RealPart) -> Settings:
+    """The settings with a topic of the test's own for tags."""
+    return with_topic(settings)
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings, broker: RealPart) -> Settings:
+    """The settings with the topic into which `api` writes."""
+    return with_topic(settings)
+
+
+@pytest.fixture(scope="module")
+def api(served: Settings) -> Iterator[ApiServer]:
+    """One for all tests that do it no harm."""
+    server = ApiServer(served, **{NAME_VARIABLE: served.topics.user_tags.name})
     yield server
     server.stop()
+
+
+@pytest.fixture
+def log(served: Settings, api: ApiServer) -> Settings:
+    """Of `served`, whose log holds nothing."""
+    empty(served, served.topics.user_tags)
+    return served
 
 
 def tag_line(number: int, **fields: Any) -> bytes:
@@ -71,16 +91,21 @@ class Read(NamedTuple):
     value: bytes
 
 
+def empty(settings: Settings, topic: Topic) -> None:
+    """Trims the whole log of the topic."""
+    ends = {partition: end for partition, (_, end) in log_start.bounds(settings, topic.name).items()}
+    log_size.trim(settings, topic.name, ends)
+
+
 def read_log(settings: Settings, topic: Topic | None = None) -> list[Read]:
     """All records of the topic, by default that for tags, partition by partition."""
     topic = topic or settings.topics.user_tags
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": uuid.uuid4().hex})
     records: list[Read] = []
     for number in range(topic.partitions):
-        partition = TopicPartition(topic.name, number, 0)
-        _, end = consumer.get_watermark_offsets(partition, timeout=10)
-        consumer.assign([partition])
-        position, deadline = 0, time.monotonic() + 30
+        position, end = consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=10)
+        consumer.assign([TopicPartition(topic.name, number, position)])
+        deadline = time.monotonic() + 30
         while position < end:
             assert time.monotonic() < deadline, "the log cannot be read"
             message = consumer.poll(0.1)
@@ -115,11 +140,11 @@ def post_tags(server: ApiServer, numbers: range, threads: int = 32) -> list[Answ
         return list(pool.map(lambda number: server.call("POST", "/user_tags", tag_line(number)), numbers))
 
 
-def test_tags_are_joined_to_records_and_stamped(topic: Settings, api: ApiServer) -> None:
+def test_tags_are_joined_to_records_and_stamped(log: Settings, api: ApiServer) -> None:
     before = int(time.time() * 1000)
     answers = post_tags(api, range(400))
     assert [(answer.status, answer.body) for answer in answers] == [(204, b"")] * 400
-    records = read_log(topic)
+    records = read_log(log)
     assert len(records) < 400
     assert sorted(tag.product_info.product_id for tag in tags_in(records)) == list(range(400))
     for record in records:
@@ -128,17 +153,49 @@ def test_tags_are_joined_to_records_and_stamped(topic: Settings, api: ApiServer)
         assert before <= record.ingested <= int(time.time() * 1000)
 
 
-def test_what_is_odd_but_right_comes_through(topic: Settings, api: ApiServer) -> None:
+def test_what_is_odd_but_right_comes_through(log: Settings, api: ApiServer) -> None:
     product = {"product_id": "0", "brand_id": 'ż\n"', "category_id": "🐢", "price": -(2**31)}
     oldest = tag_line(1, time=0, cookie="ż", product_info=product, more=[1])
     soon = tag_line(2, time=int(time.time() * 1000) + 200_000)
     assert api.call("POST", "/user_tags", oldest).status == 204
     assert api.call("POST", "/user_tags", soon).status == 204
-    found = {tag.cookie: tag for tag in tags_in(read_log(topic))}
+    found = {tag.cookie: tag for tag in tags_in(read_log(log))}
     assert found["ż"].time == 0
     assert found["ż"].product_info.product_id == "0"
     assert b"more" not in encode_tag(found["ż"])
     assert set(found) == {"ż", "cookie2"}
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
+def test_bulk_keeps_every_good_line(log: Settings, api: ApiServer, encoding: str) -> None:
+    lines = [tag_line(number) for number in range(6000)]
+    lines[7], lines[4000] = b'{"time":1}', tag_line(1, device="FRIDGE")
+    lines[8] = tag_line(8, product_info={"product_id": 2**63 - 1, "brand_id": "b", "category_id": "c", "price": 1})
+    body = b"\n".join(lines)
+    packed = {"identity": body, "gzip": gzip.compress(body), "zstd": zstandard.compress(body)}[encoding]
+    answer = api.call("POST", "/v1/user-tags", packed, {"Content-Encoding": encoding})
+    assert answer.status == 202, answer.body
+    assert (answer.json["accepted"], answer.json["rejected"]) == (5998, 2)
+    assert [(error["line"], error["field"]) for error in answer.json["errors"]][1] == (4001, "device")
+    records = read_log(log)
+    written = [tag.product_info.product_id for tag in tags_in(records)]
+    assert sorted(written) == sorted([*(set(range(6000)) - {7, 8, 4000}), 2**63 - 1])
+    assert sum(is_arrow(record.value) for record in records) == log.topics.user_tags.partitions
+
+
+def test_a_small_bulk_joins_the_batches(log: Settings, api: ApiServer) -> None:
+    answer = api.call("POST", "/v1/user-tags", b"\n".join(map(tag_line, range(20))))
+    assert answer.json == {"accepted": 20, "rejected": 0, "errors": []}
+    records = read_log(log)
+    assert not any(is_arrow(record.value) for record in records)
+    assert len(tags_in(records)) == 20
+
+
+def test_bulk_beyond_the_bounds(log: Settings, api: ApiServer) -> None:
+    bomb = gzip.compress(bytes(20_000_000))
+    assert api.call("POST", "/v1/user-tags", bomb, {"Content-Encoding": "gzip"}).status == 413
+    errors = api.call("POST", "/v1/user-tags", b"\n".join([b"x"] * 300 + [tag_line(1)])).json
+    assert (errors["accepted"], errors["rejected"], len(errors["errors"])) == (1, 300, 100)
 
 
 @pytest.fixture
@@ -219,38 +276,6 @@ def wait_for_buffered(api: ApiServer, least: int) -> None:
         if sum(map(float, buffered)) >= least:
             return
         assert time.monotonic() < deadline, "the tags do not come in"
-
-
-@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
-def test_bulk_keeps_every_good_line(topic: Settings, api: ApiServer, encoding: str) -> None:
-    lines = [tag_line(number) for number in range(6000)]
-    lines[7], lines[4000] = b'{"time":1}', tag_line(1, device="FRIDGE")
-    lines[8] = tag_line(8, product_info={"product_id": 2**63 - 1, "brand_id": "b", "category_id": "c", "price": 1})
-    body = b"\n".join(lines)
-    packed = {"identity": body, "gzip": gzip.compress(body), "zstd": zstandard.compress(body)}[encoding]
-    answer = api.call("POST", "/v1/user-tags", packed, {"Content-Encoding": encoding})
-    assert answer.status == 202, answer.body
-    assert (answer.json["accepted"], answer.json["rejected"]) == (5998, 2)
-    assert [(error["line"], error["field"]) for error in answer.json["errors"]][1] == (4001, "device")
-    records = read_log(topic)
-    written = [tag.product_info.product_id for tag in tags_in(records)]
-    assert sorted(written) == sorted([*(set(range(6000)) - {7, 8, 4000}), 2**63 - 1])
-    assert sum(is_arrow(record.value) for record in records) == topic.topics.user_tags.partitions
-
-
-def test_a_small_bulk_joins_the_batches(topic: Settings, api: ApiServer) -> None:
-    answer = api.call("POST", "/v1/user-tags", b"\n".join(map(tag_line, range(20))))
-    assert answer.json == {"accepted": 20, "rejected": 0, "errors": []}
-    records = read_log(topic)
-    assert not any(is_arrow(record.value) for record in records)
-    assert len(tags_in(records)) == 20
-
-
-def test_bulk_beyond_the_bounds(topic: Settings, api: ApiServer) -> None:
-    bomb = gzip.compress(bytes(20_000_000))
-    assert api.call("POST", "/v1/user-tags", bomb, {"Content-Encoding": "gzip"}).status == 413
-    errors = api.call("POST", "/v1/user-tags", b"\n".join([b"x"] * 300 + [tag_line(1)])).json
-    assert (errors["accepted"], errors["rejected"], len(errors["errors"])) == (1, 300, 100)
 
 
 def test_quiet_partitions_of_a_live_topic_get_ticks(topic: Settings) -> None:

@@ -26,16 +26,16 @@ from contracts.settings import Settings
 from infra import topics as kafka_topics
 from tests.conftest import START_SECONDS, RealPart, free_ports
 from tests.integration.api_server import ApiServer
-from tests.integration.test_collect import read_log
+from tests.integration.test_collect import empty, read_log
 
 MARCH = 1_646_092_800_000  # 2022-03-01T00:00:00Z
 ARRIVAL_SECONDS = 30.0
 Rows = list[tuple[str, str, dict[str, str], int, float]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def topic(settings: Settings, broker: RealPart) -> Settings:
-    """The settings with a topic of the test's own for points, and a port for StatsD."""
+    """The settings with a topic of this file's own for points, and a port for StatsD."""
     own = settings.topics.points.model_copy(update={"name": f"points-{uuid.uuid4().hex[:8]}"})
     api = settings.api.model_copy(update={"statsd_port": free_ports(1)[0], "series_a_metric": 5000})
     changed = settings.model_copy(update={"topics": settings.topics.model_copy(update={"points": own}), "api": api})
@@ -43,7 +43,7 @@ def topic(settings: Settings, broker: RealPart) -> Settings:
     return changed
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api(topic: Settings) -> Iterator[ApiServer]:
     environment = {
         "TIDEWATCH_TOPICS__POINTS__NAME": topic.topics.points.name,
@@ -53,6 +53,13 @@ def api(topic: Settings) -> Iterator[ApiServer]:
     server = ApiServer(topic, **environment)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def log(topic: Settings) -> Settings:
+    """Of `topic`, whose log holds nothing."""
+    empty(topic, topic.topics.points)
+    return topic
 
 
 def points_in(settings: Settings) -> Rows:
@@ -79,14 +86,14 @@ def wait_for_points(settings: Settings, enough: Callable[[Rows], bool]) -> Rows:
     return found
 
 
-def test_pairs(topic: Settings, api: ApiServer) -> None:
+def test_pairs(log: Settings, api: ApiServer) -> None:
     assert api.call("GET", f"/collect?key=response%20time&value=1.5&time={MARCH}&host=a").status == 204
     assert api.call("GET", f"/collect?data=%7B%22cpu%22:2,%22host%22:%22b%22,%22time%22:{MARCH + 1}%7D").status == 204
     body = [{"key": "cpu", "value": 3, "time": MARCH + 2}, {"net": 4, "disk": 5, "time": MARCH + 3}]
     assert api.call("POST", "/collect", json.dumps(body).encode()).status == 204
     refused = api.call("POST", "/collect", json.dumps([*body, {"cpu": True}]).encode())
     assert (refused.status, refused.json["field"]) == (400, "cpu")
-    assert sorted(points_in(topic), key=lambda row: row[3:]) == [
+    assert sorted(points_in(log), key=lambda row: row[3:]) == [
         ("response time", "gauge", {"host": "a"}, MARCH, 1.5),
         ("cpu", "gauge", {"host": "b"}, MARCH + 1, 2.0),
         ("cpu", "gauge", {}, MARCH + 2, 3.0),
@@ -97,7 +104,7 @@ def test_pairs(topic: Settings, api: ApiServer) -> None:
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
 @pytest.mark.parametrize("count", [20, 3000])
-def test_bulk(topic: Settings, api: ApiServer, encoding: str, count: int) -> None:
+def test_bulk(log: Settings, api: ApiServer, encoding: str, count: int) -> None:
     rows = [("m", "counter", {"id": str(at % 7)}, MARCH + at, at / 8) for at in range(count)]
     names = ("name", "kind", "labels", "time", "value")
     lines = [json.dumps(dict(zip(names, row, strict=True))).encode() for row in rows]
@@ -108,11 +115,11 @@ def test_bulk(topic: Settings, api: ApiServer, encoding: str, count: int) -> Non
     assert answer.status == 202
     errors = [(error["line"], error["field"]) for error in answer.json["errors"]]
     assert (answer.json["accepted"], answer.json["rejected"], errors) == (count, 2, [(11, ""), (count + 3, "name")])
-    assert sorted(points_in(topic), key=lambda row: row[3]) == rows
+    assert sorted(points_in(log), key=lambda row: row[3]) == rows
 
 
-def test_too_many_series_are_refused(topic: Settings, api: ApiServer) -> None:
-    lines = [json.dumps({"name": "m", "value": 1, "labels": {"id": str(at)}}).encode() for at in range(5003)]
+def test_too_many_series_are_refused(log: Settings, api: ApiServer) -> None:
+    lines = [json.dumps({"name": "many", "value": 1, "labels": {"id": str(at)}}).encode() for at in range(5003)]
     answer = api.call("POST", "/v1/points", b"\n".join(lines))
     assert (answer.status, answer.json["accepted"], answer.json["rejected"]) == (202, 5000, 3)
     assert [error["line"] for error in answer.json["errors"]] == [5001, 5002, 5003]
@@ -120,24 +127,24 @@ def test_too_many_series_are_refused(topic: Settings, api: ApiServer) -> None:
     assert 'tidewatch_api_events_rejected_total{field="labels"} 3.0' in metrics
 
 
-def test_error_codes(topic: Settings, api: ApiServer) -> None:
+def test_error_codes(log: Settings, api: ApiServer) -> None:
     answer = api.call("POST", "/v1/errors", b"2022-03-01T00:00:01Z\t1.2\t-7\n2022-03-01 00:00:02 1.3 404\n")
     assert (answer.status, answer.json["accepted"]) == (202, 2)
-    assert sorted(points_in(topic), key=lambda row: row[3]) == [
+    assert sorted(points_in(log), key=lambda row: row[3]) == [
         ("errors", "counter", {"build": "1.2", "code": "-7"}, MARCH + 1000, 1.0),
         ("errors", "counter", {"build": "1.3", "code": "404"}, MARCH + 2000, 1.0),
     ]
 
 
-def test_a_statsd_client(topic: Settings, api: ApiServer) -> None:
-    address = (topic.host, topic.api.statsd_port)
+def test_a_statsd_client(log: Settings, api: ApiServer) -> None:
+    address = (log.host, log.api.statsd_port)
     for client in (statsd.StatsClient(*address, prefix="udp"), statsd.TCPStatsClient(*address, prefix="tcp")):
         client.incr("hits", 3)
         client.timing("took", 12.5)
         client.gauge("temp", 7)
         client.gauge("temp", 2, delta=True)
         client.close()
-    found = wait_for_points(topic, lambda rows: len(rows) >= 8)
+    found = wait_for_points(log, lambda rows: len(rows) >= 8)
     for prefix in ("udp", "tcp"):
         mine = [(name, kind, value) for name, kind, _, _, value in found if name.startswith(prefix)]
         assert sorted(mine) == [
@@ -148,24 +155,24 @@ def test_a_statsd_client(topic: Settings, api: ApiServer) -> None:
         ]
 
 
-def test_many_lines_of_statsd_on_one_connection(topic: Settings, api: ApiServer) -> None:
-    with socket.create_connection((topic.host, topic.api.statsd_port)) as connection:
+def test_many_lines_of_statsd_on_one_connection(log: Settings, api: ApiServer) -> None:
+    with socket.create_connection((log.host, log.api.statsd_port)) as connection:
         for part in range(0, 20_000, 1000):
             connection.sendall("".join(f"hits:{at}|c|#n:{at % 3}\n" for at in range(part, part + 1000)).encode())
         connection.sendall(b"no\nlast:1|c")
-    found = wait_for_points(topic, lambda rows: any(row[0] == "last" for row in rows))
+    found = wait_for_points(log, lambda rows: any(row[0] == "last" for row in rows))
     assert sorted(row[4] for row in found if row[0] == "hits") == list(map(float, range(20_000)))
 
 
-def test_the_opentelemetry_sdk(topic: Settings, api: ApiServer) -> None:
-    exporter = OTLPMetricExporter(endpoint=f"http://{topic.host}:{api.port}/v1/metrics")
+def test_the_opentelemetry_sdk(log: Settings, api: ApiServer) -> None:
+    exporter = OTLPMetricExporter(endpoint=f"http://{log.host}:{api.port}/v1/metrics")
     resource = Resource({"service.name": "shop"})
     provider = MeterProvider([PeriodicExportingMetricReader(exporter, 3_600_000)], resource=resource)
     meter = provider.get_meter("test")
     meter.create_counter("calls").add(5, {"route": "/"})
     meter.create_histogram("took", explicit_bucket_boundaries_advisory=[1, 10]).record(3)
     provider.shutdown()  # exports, and raises nothing whatever the answer: the points tell
-    found = {(name, labels.get("le")): value for name, _, labels, _, value in points_in(topic)}
+    found = {(name, labels.get("le")): value for name, _, labels, _, value in points_in(log)}
     assert found == {
         ("calls", None): 5.0,
         ("took_count", None): 1.0,
@@ -179,10 +186,10 @@ def test_the_opentelemetry_sdk(topic: Settings, api: ApiServer) -> None:
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs the Debian package prometheus")
-def test_prometheus(topic: Settings, api: ApiServer, tmp_path: Path) -> None:
+def test_prometheus(log: Settings, api: ApiServer, tmp_path: Path) -> None:
     """Scrapes the API and writes to it what it scraped."""
     (port,) = free_ports(1)
-    address = f"{topic.host}:{api.port}"
+    address = f"{log.host}:{api.port}"
     config: dict[str, Any] = {
         "global": {"scrape_interval": "1s"},
         "scrape_configs": [{"job_name": "api", "static_configs": [{"targets": [address]}]}],
@@ -190,9 +197,9 @@ def test_prometheus(topic: Settings, api: ApiServer, tmp_path: Path) -> None:
     }
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = ["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
-    running = subprocess.Popen([*command, f"--web.listen-address={topic.host}:{port}"])  # noqa: S603  # our own words
+    running = subprocess.Popen([*command, f"--web.listen-address={log.host}:{port}"])  # noqa: S603  # our own words
     try:
-        found = wait_for_points(topic, lambda rows: sum(row[0] == "up" for row in rows) >= 3)
+        found = wait_for_points(log, lambda rows: sum(row[0] == "up" for row in rows) >= 3)
     finally:
         running.terminate()
         running.wait(30)

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from contracts.settings import CONFIG_VARIABLE, Settings, load
+from contracts.settings import CONFIG_VARIABLE, Settings
+from contracts.settings_source import load
 from infra.embedded.child import end_group
 from infra.embedded.clickhouse import ClickHouse
 from infra.embedded.java import classpath, java

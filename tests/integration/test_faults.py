@@ -13,7 +13,8 @@ import pytest
 import yaml
 from confluent_kafka import Producer
 
-from contracts.settings import CONFIG_VARIABLE, Settings, load
+from contracts.settings import CONFIG_VARIABLE, Settings
+from contracts.settings_source import load
 from infra import log_start
 from infra import topics as kafka_topics
 from infra.embedded.kafka import Kafka

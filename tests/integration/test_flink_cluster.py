@@ -20,7 +20,7 @@ import sys
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
-from contracts.settings import load
+from contracts.settings_source import load
 from jobs.functions.count import Count
 
 if "--fail" in sys.argv:

@@ -1,12 +1,11 @@
 """One contract for every profile store, run over each with the real thing; then what is particular to one."""
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -18,52 +17,13 @@ from analysis.profiles import EMPTY, Profile, ProfileEvent, ProfileUpdate, ident
 from contracts.settings import Kafka, Profiles, Settings
 from stores.profiles import ProfileStore, ProfilesUnavailable, open_store
 from stores.profiles_lmdb import LmdbProfiles
-from tests.conftest import CHECKOUT, free_ports
+from tests.conftest import CHECKOUT
+from tests.integration.redis_server import DEADLINE, RedisServer, wait_for
 from tests.unit.asgi_calls import Answer, Caller, with_app
 
 TOPIC = UUID("12345678-0000-4000-8000-000000000000")
 KEEP = 200
 COOKIES = [f"cookie{number}" for number in range(7)]
-DEADLINE = 30.0  # seconds
-
-
-class RedisServer:
-    """Debian's redis-server with its append-only file in `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (self.port,) = free_ports(1)
-        self.start()
-
-    def start(self) -> None:
-        program = shutil.which("redis-server")
-        assert program, "redis-server is not installed: apt-get install redis-server"
-        options = ["--port", str(self.port), "--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
-        log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen([program, *options], stdout=log, stderr=log)  # noqa: S603  # of our own making
-        log.close()
-        client = redis.Redis(port=self.port)
-        wait_for(lambda: _pings(client))
-        client.close()
-
-    def stop(self) -> None:
-        """SIGKILL: what it acknowledged is in its append-only file, for this machine at least."""
-        self._process.kill()
-        self._process.wait()
-
-
-def _pings(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

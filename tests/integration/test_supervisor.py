@@ -24,7 +24,7 @@ from tests.fetch import fetch
 # Two parts: `kafka` with a child process of its own, as Flink has, and `api`, which needs the step `topics`.
 PROGRAM = """
 import sys, threading
-from contracts.settings import load
+from contracts.settings_source import load
 from infra.embedded.part import Part
 from infra.embedded.steps import Step
 from infra.embedded.supervisor import Supervisor

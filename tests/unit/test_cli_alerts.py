@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from contracts.settings import load
+from contracts.settings_source import load
 from stores import alert_outbox, alert_silences
 from stores.alert_silences import Shift
 from stores.alerts import open_store

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.settings import PREFIX, Settings, load
+from contracts.settings import PREFIX, Settings
+from contracts.settings_source import load
 from infra.embedded.flink import cluster_options
 from infra.embedded.kafka import Kafka
 from infra.flink.node import NODES

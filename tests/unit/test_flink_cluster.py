@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from infra.flink import handover
 from infra.flink.ledger import Ledger, Submission
 from infra.flink.rest import FlinkError, Rest, Unreachable, cause, until

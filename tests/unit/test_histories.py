@@ -16,7 +16,7 @@ from analysis.watch.feed import Feed
 from analysis.watch.lane import Lane
 from analysis.watch.scored import ScoredBin
 from contracts.series import Bin, Message, Progress
-from contracts.settings import load
+from contracts.settings_source import load
 from contracts.times import DAY_MS, MINUTE_MS
 from jobs import histories
 from jobs.histories import Histories

@@ -1,7 +1,7 @@
 """What the jobs have in common, and what each has otherwise."""
 
 from cli.job_start import DATA, DETECTION, JOBS, Start, arguments
-from contracts.settings import load
+from contracts.settings_source import load
 from infra import package
 from infra.flink.options import DETECTION_MODULE, job_options
 

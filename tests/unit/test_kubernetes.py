@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.settings import PREFIX, load
+from contracts.settings import PREFIX
+from contracts.settings_source import load
 from infra.flink.node import NODES
 from tests.unit.test_compose import COMPOSE, PINNED
 

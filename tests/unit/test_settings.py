@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.settings import Settings, SettingsError, load
+from contracts.settings import Settings, SettingsError
+from contracts.settings_source import load
 from contracts.settings_text import dump, effective
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.log_lines import LineLogger
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from infra import state_file
 from infra.embedded import instance
 from infra.embedded.api import Api

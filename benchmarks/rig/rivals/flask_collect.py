@@ -18,7 +18,8 @@ from api.collect.lane import partition_of
 from api.collect.producer import configuration
 from api.services import wall_clock
 from contracts import lines
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_source import load
 from contracts.tags import InvalidTag, UserTag, check_not_future, decode_tag, encode_tag, event_time
 from infra.embedded.api import Api
 from infra.embedded.part import http_reason
