@@ -1,7 +1,7 @@
 """What takes minutes of the clock, on one wait: a rule that is put in force, and the scores of a minute that closed.
 
-The alert service is killed when the alert comes; `make incidents` kills all there is on this way. This file comes first:
-the canaries that the next one looks for go their way meanwhile.
+The alert service is killed when the alert comes; `make incidents` kills all there is on this way. This file comes
+first: the canaries that the next one looks for go their way meanwhile.
 """
 
 import os
