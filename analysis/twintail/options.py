@@ -24,15 +24,16 @@ class Options(NamedTuple):
 
     # Tails.
     warm_up: float = 150.0  # points of a feature before it is judged
-    tail_share: float = 0.01  # of the points that lie in the tail
+    deviation_share: float = 0.03  # of the deviations that lie in their tail
+    novelty_share: float = 0.01
     tail_rate: float = 0.01  # of its threshold, in logarithm
     tail_rate_begin: float = 10.0  # over points seen, while that is more
-    tail_deviation: float = 2.5  # first threshold, in mean sizes
-    tail_novelty: float = 3.0
+    deviation_first: float = 2.5  # first threshold, in mean sizes
+    novelty_first: float = 3.0
     xi: float = 0.35  # first guess of the tail index, worth `xi_weight` points
     xi_weight: float = 10.0
-    xi_rate: float = 0.003
+    xi_rate: float = 0.0003  # at least, of an exceedance
 
     # Novelty.
     memory_days: float = 14.0  # what was not seen for so long is new
-    held: float = 0.04  # score that a reported novelty loses a point: what is less novel is not reported meanwhile
+    bar: float = 0.02  # score that what was reported loses a point: novelty that is less is not reported meanwhile
