@@ -13,7 +13,7 @@ from analysis.twintail import season, step
 from analysis.twintail.head import HEAD
 from analysis.twintail.options import Options
 
-THRESHOLD: Final = 4.5
+THRESHOLD: Final = 4.25
 
 
 class TwinTail:

@@ -40,5 +40,6 @@ HEAD: Final = np.dtype(
         ("memories", np.float64, (NOVELTIES, memory.FIELDS)),
         ("bits", np.uint64, (NOVELTIES, 2, memory.WORDS)),
         ("bar", np.float64),  # the novelty below which none is reported
+        ("deviation_bar", np.float64),  # the same of deviations
     ]
 )

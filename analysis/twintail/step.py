@@ -27,14 +27,17 @@ def run(heads: Any, slots: Any, points: Any, scores: Any, wanted: float, o: Any)
         if head.seen > 0:
             expected = deviation.middle(foreseen)
             scores.expected[i] = expected
-            scores.lower[i] = deviation.edge(head, foreseen, expected, wanted, -1.0, o)
-            scores.upper[i] = deviation.edge(head, foreseen, expected, wanted, 1.0, o)
+            edge = max(wanted, head.deviation_bar)
+            scores.lower[i] = deviation.edge(head, foreseen, expected, edge, -1.0, o)
+            scores.upper[i] = deviation.edge(head, foreseen, expected, edge, 1.0, o)
         deviated = deviation.score(head, foreseen, x, o)
         deviation.learn(head, foreseen, x, o)
         _follow(head, time, x, o)
         new = novelty.score_and_learn(head, x, x - usual, deviated, time, o)
         season.learn(head, slots, series, phase, x, o)
-        scores.score[i] = max(deviated, new)
+        reported = deviated if deviated >= head.deviation_bar else 0.0
+        head.deviation_bar = max(deviated, head.deviation_bar - o.deviation_bar)
+        scores.score[i] = max(reported, new)
         scores.channel[i] = 1 if new > deviated else 0
 
 

@@ -26,7 +26,9 @@ RANGES: Final[dict[str, tuple[float, ...]]] = {
     "tail_rate": (0.01, 0.02),
     "novelty_first": (2.5, 3.0, 5.0),
     "xi": (0.2, 0.25, 0.35, 0.5),
+    "xi_rate": (0.0001, 0.0003, 0.001),
     "memory_days": (7.0, 14.0, 28.0),
+    "deviation_bar": (0.1, 0.3, 1.0),
     "bar": (0.01, 0.02, 0.04),
 }
 
