@@ -2,8 +2,8 @@
 
 Above a high quantile q the tail is taken for a power law, P(X > x) = share (x / q)^(-1 / xi), in the way of
 peaks-over-threshold methods (Siffer and others, 2017, "Anomaly Detection in Streams with Extreme Value Theory", KDD);
-xi is Hill's estimator (Hill, 1975, Ann. Stat. 3:5), over as many exceedances as can be had: a few bad days must not make
-the next incident seem usual. q follows its quantile by stochastic gradient steps in logarithm.
+xi is Hill's estimator (Hill, 1975, Ann. Stat. 3:5), over as many exceedances as can be had: a few bad days must not
+make the next incident seem usual. q follows its quantile by stochastic gradient steps in logarithm.
 """
 
 import math
@@ -28,7 +28,7 @@ LARGEST_STEP: Final = 3.0  # an exceedance counts as at most so many indices
 def score(tail: Floats, x: float, floor: float, share: float, o: Any) -> float:
     """-log10 of the probability of a value of at least x; 0 in warm-up. Less than `floor` is no threshold.
 
-    `share` of the values lie above the threshold. Below it the score is a straight line from 0: an order, no probability.
+    `share` of the values lie above the threshold. Below it the score is a line from 0: an order, no probability.
     """
     if tail[SEEN] < o.warm_up or x == 0:
         return 0.0
