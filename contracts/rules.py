@@ -149,7 +149,7 @@ class Anomaly(Common, frozen=True, kw_only=True, tag="anomaly"):
     """The detector's score is at or above `score`: -log10 of how probable a bin as odd as this was."""
 
     select: Selector
-    score: Annotated[float, Meta(gt=0)] = 6.0
+    score: Annotated[float, Meta(gt=0)] = 5.0
     direction: Literal["spike", "drop", "both"] = "both"
     min_deviation: Annotated[float, Meta(ge=0)] = 0.0  # from what was expected, in the unit of the value
     keep_firing_for: Duration = "5m"

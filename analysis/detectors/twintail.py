@@ -13,7 +13,7 @@ from analysis.twintail import season, step
 from analysis.twintail.head import HEAD
 from analysis.twintail.options import Options
 
-THRESHOLD: Final = 4.5
+THRESHOLD: Final = 4.25
 
 
 class TwinTail:
@@ -24,7 +24,6 @@ class TwinTail:
     def __init__(self, threshold: float = THRESHOLD, options: Options | None = None) -> None:
         self.threshold = threshold
         self._options = options or Options()
-        self._wanted = _sum_for(threshold)
 
     def at(self, threshold: float) -> "TwinTail":
         return TwinTail(threshold, self._options)
@@ -34,7 +33,7 @@ class TwinTail:
 
     def score(self, state: State, points: Points) -> tuple[State, Scores]:
         scores = Scores.nothing(len(points.values))
-        step.run(state.heads, state.slots, points, scores, self._wanted, self._options)
+        step.run(state.heads, state.slots, points, scores, self.threshold, self._options)
         return state, scores
 
     def seed(self, state: State, history: Points) -> State:
@@ -47,14 +46,6 @@ class TwinTail:
 
     def rows(self, points: Points) -> Ints:
         return season.rows(points.phases)
-
-
-def _sum_for(score: float) -> float:
-    """The sum of the channels that is combined to `score`; at least what a tail's threshold scores."""
-    total = score
-    for _ in range(50):  # a contraction: its derivative is below 1 / (1 + total ln 10)
-        total = score + np.log10(1 + np.log(10) * total)
-    return float(max(total, 2.0))
 
 
 detector = TwinTail()

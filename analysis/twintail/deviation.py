@@ -55,7 +55,7 @@ def score(head: Any, foreseen: Floats, x: float, o: Any) -> float:
     total, count = 0.0, 0
     for kind in range(DEVIATIONS):
         if not np.isnan(foreseen[kind]):
-            total += tail.score(head.tails[kind], _size(head, kind, x - foreseen[kind]), FLOOR, o)
+            total += tail.score(head.tails[kind], _size(head, kind, x - foreseen[kind]), FLOOR, o.deviation_share, o)
             count += 1
     return total / count if count else 0.0
 
@@ -82,7 +82,8 @@ def learn(head: Any, foreseen: Floats, x: float, o: Any) -> None:
         head.counts[kind] += 1
         bound = CLIP * _unit(head, kind) if head.counts[kind] > SETTLED else deviation
         if head.counts[kind] > SETTLED:
-            tail.learn(head.tails[kind], _size(head, kind, deviation), FLOOR, o.tail_deviation, o)
+            size = _size(head, kind, deviation)
+            tail.learn(head.tails[kind], size, FLOOR, o.deviation_share, o.deviation_first, o)
         head.sizes[kind] += max(o.scale, 1 / head.counts[kind]) * (min(deviation, bound) - head.sizes[kind])
 
 
@@ -100,7 +101,7 @@ def edge(head: Any, foreseen: Floats, expected: float, wanted: float, side: floa
             if head.tails[kind, tail.SEEN] < o.warm_up:
                 return np.nan
             off = side * (foreseen[kind] - expected)
-            own = off + tail.reach(head.tails[kind], wanted, FLOOR, o) * _unit(head, kind)
+            own = off + tail.reach(head.tails[kind], wanted, FLOOR, o.deviation_share) * _unit(head, kind)
             first, far = min(first, own), max(far, own)
             if off > near and score(head, foreseen, foreseen[kind], o) < wanted:
                 near = off

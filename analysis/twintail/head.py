@@ -39,6 +39,7 @@ HEAD: Final = np.dtype(
         ("tails", np.float64, (DEVIATIONS + NOVELTIES, tail.FIELDS)),
         ("memories", np.float64, (NOVELTIES, memory.FIELDS)),
         ("bits", np.uint64, (NOVELTIES, 2, memory.WORDS)),
-        ("held", np.float64),  # the novelty below which none is reported
+        ("bar", np.float64),  # the novelty below which none is reported
+        ("deviation_bar", np.float64),  # the same of deviations
     ]
 )

@@ -5,7 +5,6 @@ its own. An incident is new as long as it lasts, so novelty is reported when it 
 which is forgotten slowly.
 """
 
-import math
 from typing import Any, Final
 
 import numpy as np
@@ -15,13 +14,14 @@ from analysis.twintail import memory, tail
 from analysis.twintail.head import FAST, MEDIUM, NOVELTIES, SEASON_NOVELTY, SLOW
 
 FLOOR: Final = 0.25  # cells
-BEST_OF: Final = math.log10(NOVELTIES)  # the best of several is so much more likely than one of them
 SMALLEST_SHARE: Final = 1e-9  # of the mean
 
 
 @compiled
-def score_and_learn(head: Any, x: float, from_template: float, time: int, o: Any) -> float:
-    """The novelty to report. The levels hold x already; `from_template` is nan without a season."""
+def score_and_learn(head: Any, x: float, from_template: float, deviated: float, time: int, o: Any) -> float:
+    """The novelty to report. The levels hold x already; `from_template` is nan without a season. `deviated`: what the
+    other channel says of x.
+    """
     novelty = 0.0
     for view in range(NOVELTIES):
         seen = _seen(head, view, x, from_template)
@@ -30,12 +30,11 @@ def score_and_learn(head: Any, x: float, from_template: float, time: int, o: Any
         own, bits, own_tail = head.memories[view], head.bits[view], head.tails[-NOVELTIES + view]
         distance = memory.distance(own, bits, seen)
         floor = max(FLOOR * own[memory.WIDTH], SMALLEST_SHARE * abs(head.mean))
-        novelty = max(novelty, tail.score(own_tail, distance, floor, o))
-        tail.learn(own_tail, distance, floor, o.tail_novelty, o)
+        novelty = max(novelty, tail.score(own_tail, distance, floor, o.novelty_share, o))
+        tail.learn(own_tail, distance, floor, o.novelty_share, o.novelty_first, o)
         memory.remember(own, bits, seen, time, o)
-    novelty = max(0.0, novelty - BEST_OF)
-    reported = novelty if novelty > head.held else 0.0
-    head.held = max(novelty, head.held - o.held)
+    reported = novelty if novelty > head.bar else 0.0
+    head.bar = max(novelty, deviated, head.bar - o.bar)
     return reported
 
 

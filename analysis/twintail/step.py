@@ -1,6 +1,5 @@
 """A batch of points through the detector, one at a time, many series a call."""
 
-import math
 from typing import Any, Final
 
 import numpy as np
@@ -9,14 +8,13 @@ from analysis.compiled import compiled
 from analysis.twintail import deviation, novelty, season
 from analysis.twintail.head import DEVIATIONS, LEVELS, MEDIUM, SLOW
 
-LN10: Final = math.log(10)
 MEAN_RATE: Final = 0.001
 INTERVAL_STEP: Final = 0.05  # by which the sampling interval follows the newest distance in time
 
 
 @compiled
 def run(heads: Any, slots: Any, points: Any, scores: Any, wanted: float, o: Any) -> None:
-    """Scores the points, then learns from each. `wanted`: the sum of the channels at the edges of the band."""
+    """Scores the points, then learns from each. `wanted`: the score at the edges of the band."""
     foreseen = np.empty(DEVIATIONS)
     for i in range(len(points.times)):
         series, time, phase, x = points.series[i], points.times[i], points.phases[i], points.values[i]
@@ -29,23 +27,18 @@ def run(heads: Any, slots: Any, points: Any, scores: Any, wanted: float, o: Any)
         if head.seen > 0:
             expected = deviation.middle(foreseen)
             scores.expected[i] = expected
-            scores.lower[i] = deviation.edge(head, foreseen, expected, wanted, -1.0, o)
-            scores.upper[i] = deviation.edge(head, foreseen, expected, wanted, 1.0, o)
+            edge = max(wanted, head.deviation_bar)
+            scores.lower[i] = deviation.edge(head, foreseen, expected, edge, -1.0, o)
+            scores.upper[i] = deviation.edge(head, foreseen, expected, edge, 1.0, o)
         deviated = deviation.score(head, foreseen, x, o)
         deviation.learn(head, foreseen, x, o)
         _follow(head, time, x, o)
-        new = novelty.score_and_learn(head, x, x - usual, time, o)
+        new = novelty.score_and_learn(head, x, x - usual, deviated, time, o)
         season.learn(head, slots, series, phase, x, o)
-        scores.score[i] = combined(deviated + new)
+        reported = deviated if deviated >= head.deviation_bar else 0.0
+        head.deviation_bar = max(deviated, head.deviation_bar - o.deviation_bar)
+        scores.score[i] = max(reported, new)
         scores.channel[i] = 1 if new > deviated else 0
-
-
-@compiled
-def combined(total: float) -> float:
-    """-log10 of the probability of two channels whose scores add up to `total`, by Fisher's method: for independent
-    channels -2 ln(p1 p2) is distributed as chi squared with 4 degrees of freedom.
-    """
-    return total - math.log10(1 + LN10 * total)
 
 
 @compiled

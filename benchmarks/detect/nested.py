@@ -21,12 +21,15 @@ RANGES: Final[dict[str, tuple[float, ...]]] = {
     "clip": (2.0, 4.0, 8.0),
     "ratio": (0.5, 0.6, 0.8),
     "warm_up": (100.0, 150.0),
-    "tail_share": (0.005, 0.01, 0.02),
+    "deviation_share": (0.02, 0.03, 0.05),
+    "novelty_share": (0.005, 0.01, 0.02),
     "tail_rate": (0.01, 0.02),
-    "tail_novelty": (2.5, 3.0, 5.0),
+    "novelty_first": (2.5, 3.0, 5.0),
     "xi": (0.2, 0.25, 0.35, 0.5),
+    "xi_rate": (0.0001, 0.0003, 0.001),
     "memory_days": (7.0, 14.0, 28.0),
-    "held": (0.01, 0.02, 0.04),
+    "deviation_bar": (0.1, 0.3, 1.0),
+    "bar": (0.01, 0.02, 0.04),
 }
 
 T = TypeVar("T")

@@ -13,9 +13,10 @@ from analysis.twintail import tail
 assert ".zip" in detection.__file__
 assert "twintail" in detection.names()
 tail.reach.py_func  # is compiled, not plain
-from analysis.twintail.step import combined
-combined(1.0)
-print(sum(combined.stats.cache_hits.values()), sum(combined.stats.cache_misses.values()))
+from analysis.twintail.deviation import middle
+import numpy as np
+middle(np.zeros(3))
+print(sum(middle.stats.cache_hits.values()), sum(middle.stats.cache_misses.values()))
 """
 
 

@@ -129,6 +129,29 @@ def test_scale_does_not_matter() -> None:
     assert 2 * DAY + 100 in anomalies(small)
 
 
+def test_after_an_alarm_less_is_none_for_a_while() -> None:
+    """A weaker drop minutes later belongs to the same incident, and the band says so; one hours later does not."""
+    values, first = busy(5), 4 * DAY + 700
+    values[[first, first + 300]] = 0
+    values[first + 4] *= 0.3
+    scores = score(one(values))
+    assert scores.score[first] >= DETECTOR.threshold
+    assert scores.score[first + 4] == 0
+    assert scores.lower[first + 4] < values[first + 4]
+    assert scores.score[first + 300] >= DETECTOR.threshold
+
+
+def test_a_month_of_daily_incidents_hides_none_of_the_next() -> None:
+    """They lie in the tails: what is learnt there must not make them usual."""
+    values, rng, a_day = busy(30), np.random.default_rng(3), 3
+    part = DAY // a_day
+    begins = np.arange(2 * a_day, 30 * a_day) * part + rng.integers(0, part - 10, 28 * a_day)
+    for begin in begins:
+        values[begin : begin + 3] *= 3
+    found = set(anomalies(score(one(values))))
+    assert np.mean([bool(found & set(range(begin, begin + 3))) for begin in begins[-28:]]) >= 0.6
+
+
 def test_outside_of_the_band_is_an_anomaly() -> None:
     rng = np.random.default_rng(4)
     values = busy(8)
