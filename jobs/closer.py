@@ -73,18 +73,18 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
         slots = self._slots_of(partial)
         if ctx.get_current_key() not in self._awake:
             self._awake.add(ctx.get_current_key())
-            slots |= self._waiting(length)
+            through = self._through.value() or 0
+            slots |= self._waiting(through, length)
+            # The next progress, which a key tells that never had a partial, too: with the next watermark, if that is past.
+            ctx.timer_service().register_event_time_timer((through // length + 1) * length - 1)
         for slot in slots:
             _set_timer((slot + 1) * length - 1, ctx)
         return iter(())
 
-    def _waiting(self, length: int) -> set[int]:
-        """Slots that a restored state wants timers for: of what is pending, those not closed, the next progress."""
-        through = self._through.value() or 0
+    def _waiting(self, through: int, length: int) -> set[int]:
+        """Slots that a restored state wants timers for: of what is pending, and those not closed."""
         pending: set[int] = set().union(*(self._slots_of(arrow.load(blob)) for blob in self._pending.get()))
-        held = sorted(self._minutes.keys())
-        following = {through // length} if through else set()
-        return {slot for slot in held if (slot + 1) * length > through} | pending | following
+        return {slot for slot in sorted(self._minutes.keys()) if (slot + 1) * length > through} | pending
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         through = self._through.value() or 0

@@ -20,7 +20,7 @@ from tests.flink.streams import collect, in_event_time, partial_type, texts
 
 HOUR = 60 * MINUTE_MS
 YEARS = 2_000_000  # minutes
-REGULAR, QUIET, STRAY = range(3)
+REGULAR, QUIET, STRAY, EMPTY = range(4)
 
 
 @dataclass
@@ -33,12 +33,15 @@ class Told:
 
 
 def partial(minute: int, views: int) -> bytes:
+    if not views:
+        return arrow.dump(NO_PARTIAL)
     row = {"minute": [minute], "label": [""], "value": [""], "views": [views], "buys": [0], "revenue": [0]}
     return arrow.dump(pa.table(row, schema=PARTIAL_SCHEMA))
 
 
 # Shard, minute, views, and the time in ms that the watermark has right after.
 PARTIALS = [
+    (EMPTY, 0, 0, 5_000),  # what a counter sends to all shards with its first record
     (REGULAR, 0, 1, 10_000),
     (QUIET, 0, 4, 15_000),
     (REGULAR, 0, 2, 30_000),
@@ -61,7 +64,7 @@ def told(environments: Environments) -> dict[int, Told]:
     env = environments(1, bundle_size=1)
     rows = [Row(shard, partial(minute, views), Instant.of_epoch_milli(at)) for shard, minute, views, at in PARTIALS]
     shards = in_event_time(env, rows, partial_type()).key_by(lambda row: row[0], key_type=Types.INT())
-    found = {shard: Told() for shard in (REGULAR, QUIET, STRAY)}
+    found = {shard: Told() for shard in (REGULAR, QUIET, STRAY, EMPTY)}
     for shard, value in collect(shards.process(MinuteCloser(Jobs()), texts())):
         for message in decode(value.encode()):
             note(found[int(shard)], int(shard), message)
@@ -95,7 +98,7 @@ def test_what_is_too_late_changes_nothing(told: dict[int, Told]) -> None:
     assert max(views for start, _, views in told[REGULAR].bins if start == 0) == 8
 
 
-@pytest.mark.parametrize("shard", [REGULAR, QUIET, STRAY])
+@pytest.mark.parametrize("shard", [REGULAR, QUIET, STRAY, EMPTY])
 def test_every_shard_tells_progress_with_each_minute(told: dict[int, Told], shard: int) -> None:
     """Also one without events: zero is not silence."""
     minutes = [through // MINUTE_MS for through in told[shard].progress]
