@@ -92,7 +92,7 @@ class PointCounter(BlockCounter[BinCount]):
     def fold(self, partition: int, count: BinCount | None, records: list[Record]) -> tuple[list[BinCount], list[Any]]:
         folded = fold(count, records, self._fine)
         rejects = self._kept(partition, records, folded.decoded)
-        partials = bin_partials.shards(folded.partial, self._settings.jobs.series_shards)
+        partials = bin_partials.shards(folded.partial, folded.series, self._settings.jobs.series_shards)
         return folded.counts, [*partial_rows(partials), *(self._letter(partition, one) for one in rejects)]
 
     def _kept(self, partition: int, records: list[Record], decoded: list[DecodedPoints]) -> list[Reject]:
