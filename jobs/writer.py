@@ -29,7 +29,8 @@ class Writer:
             return
         try:
             if self._client is None:
-                self._client = clickhouse.connect(self._settings, timeout=ATTEMPT_SECONDS)
+                near = self._settings.clickhouse_is_near  # compressing costs more there than it saves
+                self._client = clickhouse.connect(self._settings, timeout=ATTEMPT_SECONDS, compress=not near)
             for start in range(0, rows.num_rows, ROWS_AN_ATTEMPT):
                 self._client.insert_arrow(table, rows.slice(start, ROWS_AN_ATTEMPT))
         except (ClickHouseError, OSError) as error:
