@@ -27,10 +27,20 @@ def test_a_name_that_is_there_is_seen_and_one_that_is_not_is_not(encode, held, a
 def test_what_is_spelled_in_another_way_may_be_any_name() -> None:
     assert may_name(b'{"name":"\\u0065rrors","value":1}\n', [b"errors"])
     texts = pa.array(['{"name":"\\u0065rrors"}'])
-    for column in (texts, texts.dictionary_encode(), texts.cast(pa.large_string()), texts.cast(pa.large_string()).dictionary_encode()):
+    for column in (
+        texts,
+        texts.dictionary_encode(),
+        texts.cast(pa.large_string()),
+        texts.cast(pa.large_string()).dictionary_encode(),
+    ):
         assert may_name(stream(series=column), [b"errors"])
     plain = pa.array(['{"name":"errors"}'])
-    for column in (plain, plain.dictionary_encode(), plain.cast(pa.large_string()), pa.array(plain.to_pylist(), pa.string_view())):
+    for column in (
+        plain,
+        plain.dictionary_encode(),
+        plain.cast(pa.large_string()),
+        pa.array(plain.to_pylist(), pa.string_view()),
+    ):
         assert may_name(stream(series=column), [b"errors"])
         assert may_name(stream(time=pa.array([1]), series=column), [b"errors"])
     assert not may_name(stream(series=plain), [b"cpu"])
