@@ -82,7 +82,7 @@ class PointCounter(BlockCounter[BinCount]):
         super().open(runtime_context)
 
     def shortest_bin(self, payload: bytes) -> int:
-        """Mostly a minute: a replay that stopped at each ten seconds of the log would write in pieces a sixth as large."""
+        """Mostly a minute: a replay that stopped at each ten seconds of the log would write pieces a sixth as large."""
         return 10_000 if may_name(payload, self._closed_soon) else MINUTE_MS
 
     def load(self, data: bytes) -> BinCount:
