@@ -64,7 +64,7 @@ def bins(table: pa.Table) -> list[Bin]:
     values = [_finite(column[name]) for name in _VALUES]
     found = []
     for text, resolution, start, count, mean, *rest in zip(
-        table["json"].to_pylist(), *numbers, means, *values, strict=True
+        table["json"].to_numpy().tolist(), *numbers, means, *values, strict=True
     ):
         series = decode_series(text)
         found.append(

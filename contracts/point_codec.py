@@ -126,7 +126,8 @@ def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series
     whole = pa.concat_tables([POINT_SCHEMA.empty_table(), *(table for _, table in tables)])
     whole = whole.unify_dictionaries().combine_chunks()
     texts: pa.DictionaryArray = whole["series"].combine_chunks()
-    ids, fault = _identify(texts.dictionary.to_pylist(), series)
+    # By way of numpy, as to_pylist makes a scalar of Arrow's for each.
+    ids, fault = _identify(texts.dictionary.to_numpy(zero_copy_only=False).tolist(), series)
     codes, times, values = texts.indices.to_numpy(), whole["time"].to_numpy(), whole["value"].to_numpy()
     sizes = [table.num_rows for _, table in tables]
     places = np.array([(one.offset, one.event_time, one.ingested) for one, _ in tables], np.int64).reshape(-1, 3)

@@ -73,7 +73,7 @@ class PointCounter(BlockCounter[BinCount]):
         super().__init__(settings, source, partitions)
         self._topic = source.topic.name
         self._fine = {1: jobs.second_metrics, 10: [*jobs.ten_second_metrics, CANARY_METRIC]}
-        self._closed_soon = [name.encode() for name in self._fine[10]]
+        self._closed_soon = [f'"{name}"'.encode() for name in self._fine[10]]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._behind = runtime_context.get_list_state(ListStateDescriptor("behind", BLOB()))  # counted, not yet kept
