@@ -234,7 +234,7 @@ def test_published_bins_end_at_what_was_counted(ran: Run) -> None:
 def test_history_that_is_read_fast_closes_each_bin_once(
     environments: Environments, settings: Settings, clickhouse: RealPart
 ) -> None:
-    """Minutes pass in one bundle: partials must leave before the watermark that closes their bins, of ten seconds too."""
+    """Minutes pass in one bundle: partials must leave before the watermark that closes their bins."""
     settings = settings.model_copy(update={"jobs": Jobs(ten_second_metrics=[WATCHED])})
     two = [series_of(name, "gauge", {}) for name in (WATCHED, "mem")]
     points = [Point(two[at // 30 % 2], START_MS + 4000 * at, 1.0) for at in range(150)]  # each metric alone for minutes
