@@ -32,8 +32,8 @@ RIVAL_JOB: Final = "rival-flink-sql-points"
 RIVAL_POINTS: Final = 4_000_000  # the first of the same: filling its topic takes longer than reading it
 RIVAL_TOPIC: Final = "one-point-a-record"
 TABLES: Final = ("points", "point_series", "bins", "point_blocks")
-# A point must be kept and counted: the slower one tells. Counts that ClickHouse knows without reading points, which would
-# take a tenth of all CPU.
+# A point must be kept and counted: the slower one tells. ClickHouse knows these counts without reading points, which
+# would take much of what is measured.
 PROGRESS: Final = """
 SELECT 0, least((SELECT count() FROM points), (SELECT sum(lines) FROM point_blocks FINAL))
 """
