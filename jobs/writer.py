@@ -40,4 +40,5 @@ class Writer:
 
 def _length(rows: pa.Table) -> int:
     """Rows an attempt."""
-    return max(1, rows.num_rows * BYTES_AN_ATTEMPT // max(1, rows.nbytes))
+    size: int = rows.nbytes
+    return max(1, int(rows.num_rows) * BYTES_AN_ATTEMPT // max(1, size))
