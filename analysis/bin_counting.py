@@ -1,7 +1,7 @@
 """Counting a partition of points block by block, as `counting` does it for tags."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ from analysis.bins import Fine
 from analysis.blocks import Block
 from contracts.codec import Record
 from contracts.point_codec import DecodedPoints, decode_points
+from contracts.points import Series
 
 _HEAD: Final = struct.Struct("<qqqqqq")  # the block's five numbers and `written`
 
@@ -45,6 +46,11 @@ class FoldedBins(NamedTuple):
     partial: pa.Table
     decoded: list[DecodedPoints]
 
+    @property
+    def series(self) -> Mapping[int, Series]:
+        """All that the records name, by id."""
+        return {identity: one for part in self.decoded for identity, one in part.series.items()}
+
 
 def fold(count: BinCount | None, records: Iterable[Record], fine: Fine) -> FoldedBins:
     """Continues the partition's open block with its next records, in order."""
@@ -61,4 +67,5 @@ def fold(count: BinCount | None, records: Iterable[Record], fine: Fine) -> Folde
         extended, added = bins.extend(count.bins, single)
         count = BinCount(block, extended, count.written)
         partials.append(bin_partials.of_bins(added, decoded.series))
-    return FoldedBins([*counts, *([count] if count else [])], bin_partials.add(partials), all_decoded)
+    partial = partials[0] if len(partials) == 1 else bin_partials.add(partials)  # mostly the records are of one block
+    return FoldedBins([*counts, *([count] if count else [])], partial, all_decoded)

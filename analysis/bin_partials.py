@@ -5,14 +5,15 @@ nobody for names.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from analysis.bins import BIN_SCHEMA
-from analysis.bins import add as add_bins
+from analysis.bins import BIN_SCHEMA, add_rows
 from contracts.points import Series, decode_series
 from contracts.series import Bin
 
@@ -20,6 +21,7 @@ RESOLUTIONS: Final = (10, 60)  # seconds, of the bins that are published; finer 
 SLOT: Final = "slot"
 PARTIAL_SCHEMA: Final = pa.schema([*BIN_SCHEMA, pa.field("slot", pa.int64()), pa.field("json", pa.string())])
 NO_PARTIAL: Final = PARTIAL_SCHEMA.empty_table()
+_VALUES: Final = ("sum", "min", "max", "sum_squares", "last")  # that a published bin has, `sum` first
 
 
 def of_bins(table: pa.Table, series: Mapping[int, Series]) -> pa.Table:
@@ -34,18 +36,15 @@ def of_bins(table: pa.Table, series: Mapping[int, Series]) -> pa.Table:
 
 def add(partials: list[pa.Table]) -> pa.Table:
     """The sum of the partials, a row a bin."""
-    whole = pa.concat_tables([NO_PARTIAL, *partials])
-    summed = add_bins([whole.select(BIN_SCHEMA.names)])
-    spelled = dict(zip(whole["series"].to_pylist(), whole["json"].to_pylist(), strict=True))
-    texts = [spelled[identity] for identity in summed["series"].to_pylist()]
-    slots = summed["start"].to_numpy() // (summed["resolution"].to_numpy().astype(np.int64) * 1000)
-    return pa.table([*summed.columns, pa.array(slots, pa.int64()), pa.array(texts, pa.string())], PARTIAL_SCHEMA)
+    whole = pa.concat_tables([NO_PARTIAL, *partials]).combine_chunks()
+    summed, first = add_rows(whole.select(BIN_SCHEMA.names))
+    rest = whole.select([SLOT, "json"]).take(pa.array(first))
+    return pa.table([*summed.columns, *rest.columns], PARTIAL_SCHEMA)
 
 
-def shards(table: pa.Table, count: int) -> dict[int, pa.Table]:
+def shards(table: pa.Table, series: Mapping[int, Series], count: int) -> dict[int, pa.Table]:
     """The rows by key: shard * len(RESOLUTIONS) + the place of the resolution in RESOLUTIONS; no empty ones."""
-    texts = table["json"].to_pylist()
-    shard = np.array([decode_series(text).shard % count for text in texts], np.int64)
+    shard = np.array([series[identity].shard for identity in table["series"].to_numpy().tolist()], np.int64) % count
     level = np.searchsorted(np.array(RESOLUTIONS), table["resolution"].to_numpy())
     keys = shard * len(RESOLUTIONS) + level
     return {int(key): table.filter(pa.array(keys == key)) for key in np.unique(keys)}
@@ -58,20 +57,26 @@ def of_the_same(table: pa.Table, rows: pa.Table) -> pa.Table:
 
 def bins(table: pa.Table) -> list[Bin]:
     """The bins as they are published: the value of a counter is its sum, of all others the mean."""
+    column = {name: table[name].to_numpy() for name in BIN_SCHEMA.names}
+    with np.errstate(invalid="ignore"):  # sums of the largest floats are infinite
+        means = _finite(column["sum"] / column["count"])
+    numbers = [column[name].tolist() for name in ("resolution", "start", "count")]
+    values = [_finite(column[name]) for name in _VALUES]
     found = []
-    for row in table.to_pylist():
-        series = decode_series(row["json"])
-        value = row["sum"] if series.kind == "counter" else row["sum"] / row["count"]
+    for text, resolution, start, count, mean, *rest in zip(
+        table["json"].to_numpy().tolist(), *numbers, means, *values, strict=True
+    ):
+        series = decode_series(text)
         found.append(
             Bin(
                 metric=series.name,
                 labels=dict(series.labels),
-                resolution=row["resolution"] * 1000,
-                start=row["start"],
-                value=finite(value),
-                count=row["count"],
-                revision=row["count"],
-                values={name: finite(row[name]) for name in ("sum", "min", "max", "sum_squares", "last")},
+                resolution=resolution * 1000,
+                start=start,
+                value=rest[0] if series.kind == "counter" else mean,
+                count=count,
+                revision=count,
+                values=dict(zip(_VALUES, rest, strict=True)),
             )
         )
     return found
@@ -79,4 +84,10 @@ def bins(table: pa.Table) -> list[Bin]:
 
 def finite(value: float) -> float:
     """The nearest number that JSON knows: sums of the largest floats are infinite."""
-    return float(np.nan_to_num(value))
+    return value if isfinite(value) else float(np.nan_to_num(value))
+
+
+def _finite(values: NDArray[np.float64]) -> list[float]:
+    """`finite` of each: a column at once, as numpy takes microseconds for a number alone."""
+    found: list[float] = np.nan_to_num(values).tolist()
+    return found

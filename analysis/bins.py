@@ -62,8 +62,15 @@ def _single(points: pa.RecordBatch, resolution: int) -> pa.Table:
 
 def add(tables: Sequence[pa.Table]) -> pa.Table:
     """The bins of all tables, a row a bin, in the order in which each first came; earlier points in earlier tables."""
-    whole = pa.concat_tables([NO_BINS, *tables])
-    return _summed(whole, *_group(whole)) if whole.num_rows else NO_BINS
+    return add_rows(pa.concat_tables([NO_BINS, *tables]))[0]
+
+
+def add_rows(table: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """`add` of one table; also the row where each bin first came."""
+    if table.num_rows == 0:
+        return NO_BINS, np.zeros(0, np.int64)
+    code, first = _group(table)
+    return _summed(table, code, first), first
 
 
 def extend(bins: pa.Table, single: pa.Table) -> tuple[pa.Table, pa.Table]:

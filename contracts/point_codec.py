@@ -93,9 +93,10 @@ class _Columns(NamedTuple):
 
 
 def _in_order(parts: list[_Columns]) -> pa.RecordBatch:
-    arrays = [pa.array(np.concatenate(both)) for both in zip(*parts, strict=True)]
+    filled = [part for part in parts if len(part.line)] or parts[:1]
+    arrays = [pa.array(both[0] if len(both) == 1 else np.concatenate(both)) for both in zip(*filled, strict=True)]
     points = pa.RecordBatch.from_arrays(arrays, schema=PLACED_POINT_SCHEMA)
-    if all(len(part.line) for part in parts):
+    if len(filled) > 1:
         return points.take(pa.array(np.argsort(points["offset"].to_numpy(), kind="stable")))
     return points
 
@@ -126,11 +127,12 @@ def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series
     whole = pa.concat_tables([POINT_SCHEMA.empty_table(), *(table for _, table in tables)])
     whole = whole.unify_dictionaries().combine_chunks()
     texts: pa.DictionaryArray = whole["series"].combine_chunks()
-    ids, fault = _identify(texts.dictionary.to_pylist(), series)
+    # By way of numpy, as to_pylist makes a scalar of Arrow's for each.
+    ids, fault = _identify(texts.dictionary.to_numpy(zero_copy_only=False).tolist(), series)
     codes, times, values = texts.indices.to_numpy(), whole["time"].to_numpy(), whole["value"].to_numpy()
     sizes = [table.num_rows for _, table in tables]
     places = np.array([(one.offset, one.event_time, one.ingested) for one, _ in tables], np.int64).reshape(-1, 3)
-    offset, event_time, ingested = np.repeat(places, sizes, axis=0).T
+    offset, event_time, ingested = (np.repeat(column, sizes) for column in places.T)
     line = np.concatenate([np.zeros(0, np.int32), *(np.arange(size, dtype=np.int32) for size in sizes)])
     known = np.ones(len(ids), bool)
     known[list(fault)] = False
@@ -140,7 +142,8 @@ def _from_tables(tables: list[tuple[Record, pa.Table]], series: dict[int, Series
         field, reason = fault.get(int(codes[row]), ("", BAD_POINT))
         data = _line(texts[row].as_py(), int(times[row]), float(values[row]))
         rejects.append(Reject(int(offset[row]), int(line[row]), field, reason, data))
-    return _Columns(ids[codes[good]], times[good], values[good], offset[good], line[good], ingested[good])
+    columns = _Columns(ids[codes], times, values, offset, line, ingested)
+    return columns if bool(good.all()) else _Columns(*(column[good] for column in columns))
 
 
 def _line(series: str, time: int, value: float) -> bytes:
@@ -168,7 +171,7 @@ def _as_column(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
         column = pc.dictionary_encode(column)
     if column.null_count or any(_has_null_text(chunk) for chunk in column.chunks):
         raise ValueError(f"nulls in column {field.name}")
-    return column.cast(field.type)
+    return column if column.type == field.type else column.cast(field.type)
 
 
 def _has_null_text(chunk: pa.Array) -> bool:

@@ -12,7 +12,7 @@ USER_TAG_METRICS: Final = ("user_tags_views", "user_tags_buys", "user_tags_reven
 USER_TAG_LABELS: Final = ("country", "device", "origin", "brand", "category")
 
 
-class Bin(msgspec.Struct, tag_field="type", tag="bin", frozen=True, omit_defaults=True):
+class Bin(msgspec.Struct, tag_field="type", tag="bin", frozen=True, omit_defaults=True, gc=False):
     """One series' value over `[start, start + resolution)`, both in milliseconds.
 
     The bin of a metric also has `values`: sum, min, max, sum_squares, last.

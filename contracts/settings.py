@@ -322,6 +322,11 @@ class Settings(BaseSettings):
         return self.clickhouse.host or self.host
 
     @property
+    def clickhouse_is_near(self) -> bool:
+        """Whether it is reached without a network."""
+        return _is_loopback(self.clickhouse_host)
+
+    @property
     def flink_host(self) -> str:
         return self.flink.host or self.host
 

@@ -19,7 +19,6 @@ from contracts import coded
 from contracts.codec import Record
 from contracts.names import AGGREGATES_TABLE, BLOCKS_TABLE
 from contracts.settings import Settings
-from contracts.times import MINUTE_MS
 from jobs.closer import MinuteCloser
 from jobs.counter import BlockCounter, partial_rows
 from jobs.flink import BLOB, Pipeline, Source
@@ -46,9 +45,6 @@ def main() -> None:
 
 class Counter(BlockCounter[Count]):
     """Counts tags; what it counted of the open block stays in runs, which are summed up when they are written."""
-
-    def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
-        super().__init__(settings, source, partitions, MINUTE_MS)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._runs = runtime_context.get_list_state(ListStateDescriptor("runs", BLOB()))  # of the open block

@@ -19,7 +19,7 @@ from analysis import arrow
 from analysis.blocks import Block
 from contracts.codec import Record
 from contracts.settings import Settings
-from contracts.times import clamp
+from contracts.times import MINUTE_MS, clamp
 from jobs.buffer import Bounds, PartitionBuffer, WriteFailed
 from jobs.flink import BLOB, Source
 from jobs.writer import Writer
@@ -43,14 +43,17 @@ C = TypeVar("C", bound=Counted)
 class BlockCounter(PartitionBuffer, Generic[C]):
     """A subclass says what a count is, how it is folded, kept and written; yields (key of the closer, partial)."""
 
-    def __init__(self, settings: Settings, source: Source, partitions: dict[int, int], shortest_bin: int) -> None:
-        """`shortest_bin`: milliseconds of the shortest bins that are closed."""
+    def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
         jobs = settings.jobs
         super().__init__(partitions, Bounds(jobs.aggregates_seconds, jobs.flush_bytes, jobs.buffer_bytes))
         self._settings = settings
         self._topic_id = source.topic_id
-        self._shortest_bin = shortest_bin
-        self._timers: dict[int, int] = {}  # the last slot with a timer by key: saves setting it anew
+        # By key, and by the length of a slot, the last slot with a timer: saves setting it anew.
+        self._timers: dict[int, dict[int, int]] = {}
+
+    def shortest_bin(self, payload: bytes) -> int:
+        """Milliseconds of the shortest bins that are closed and that the record with this payload may add to."""
+        return MINUTE_MS
 
     def load(self, data: bytes) -> C:
         """The count that `dump` gave."""
@@ -101,13 +104,15 @@ class BlockCounter(PartitionBuffer, Generic[C]):
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # A bin's partials must be on their way before the watermark that closes it: Flink fires this timer before it
         # hands the watermark on.
-        slot = clamp(value[2].to_epoch_milli()) // self._shortest_bin
+        length = self.shortest_bin(value[0] or b"")
+        slot = clamp(value[2].to_epoch_milli()) // length
         key = ctx.get_current_key()
         if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
+            self._timers[key] = {}
             yield from self.wake()
-        if self._timers.get(key) != slot:
-            ctx.timer_service().register_event_time_timer((slot + 1) * self._shortest_bin - 1)
-            self._timers[key] = slot
+        if self._timers[key].get(length) != slot:
+            ctx.timer_service().register_event_time_timer((slot + 1) * length - 1)
+            self._timers[key][length] = slot
         yield from super().process_element(value, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:

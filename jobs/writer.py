@@ -12,8 +12,8 @@ from stores import clickhouse
 
 ATTEMPT_SECONDS: Final = 2.0
 # After an outage a partition has far more to write than ClickHouse takes within an attempt on a busy machine: as one
-# insert it would time out for ever.
-ROWS_AN_ATTEMPT: Final = 100_000
+# insert it would time out for ever. These are some 100,000 tags or 275,000 points; small ones are merged more often.
+BYTES_AN_ATTEMPT: Final = 16_000_000
 
 
 class Writer:
@@ -29,9 +29,16 @@ class Writer:
             return
         try:
             if self._client is None:
-                self._client = clickhouse.connect(self._settings, timeout=ATTEMPT_SECONDS)
-            for start in range(0, rows.num_rows, ROWS_AN_ATTEMPT):
-                self._client.insert_arrow(table, rows.slice(start, ROWS_AN_ATTEMPT))
+                near = self._settings.clickhouse_is_near  # compressing costs more there than it saves
+                self._client = clickhouse.connect(self._settings, timeout=ATTEMPT_SECONDS, compress=not near)
+            for start in range(0, rows.num_rows, length := _length(rows)):
+                self._client.insert_arrow(table, rows.slice(start, length))
         except (ClickHouseError, OSError) as error:
             self._client = None
             raise WriteFailed(f"ClickHouse does not take rows of {table}: {error}") from error
+
+
+def _length(rows: pa.Table) -> int:
+    """Rows an attempt."""
+    size: int = rows.nbytes
+    return max(1, int(rows.num_rows) * BYTES_AN_ATTEMPT // max(1, size))

@@ -12,11 +12,18 @@ from contracts.settings import Settings
 SESSION: Final = {"max_partitions_per_insert_block": 0, "optimize_on_insert": 0}
 
 
-def connect(settings: Settings, *, reader: bool = False, timeout: float = 30.0, database: str | None = None) -> Client:
+def connect(
+    settings: Settings,
+    *,
+    reader: bool = False,
+    timeout: float = 30.0,
+    database: str | None = None,
+    compress: bool = True,
+) -> Client:
     """A client that threads may share. As `reader` it can only query. `timeout` in seconds, for connecting and for
     each answer; errors are those of clickhouse_connect.driver.exceptions.
 
-    `database` is the settings' own by default.
+    `database` is the settings' own by default. `compress`: what goes over the network, either way.
     """
     clickhouse = settings.clickhouse
     password = clickhouse.reader_password if reader else clickhouse.password
@@ -32,4 +39,5 @@ def connect(settings: Settings, *, reader: bool = False, timeout: float = 30.0, 
         autogenerate_session_id=False,  # a session is used by one query at a time; threads share this client
         query_retries=0,  # whoever asks decides what to do again
         settings=None if reader else SESSION,
+        compress=compress,
     )

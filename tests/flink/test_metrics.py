@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 
 from analysis import blocks
@@ -18,14 +19,15 @@ from contracts.codec import Record
 from contracts.point_codec import decode_points, encode_points, encode_points_arrow
 from contracts.points import Point, Series, series_of
 from contracts.series import Bin, Progress
-from contracts.settings import Settings, Topic, Topics
+from contracts.settings import Jobs, Settings, Topic, Topics
 from contracts.times import MINUTE_MS
 from infra import topics as kafka_topics
 from jobs import metrics
+from jobs.flink import BLOB, Source
 from stores import clickhouse as sessions
 from tests.conftest import START_SECONDS, RealPart
 from tests.flink.conftest import Environments
-from tests.flink.streams import Collection
+from tests.flink.streams import Collection, collect, record_stream, texts
 from tests.flink.test_operators import read
 
 PARTITIONS = 4
@@ -227,3 +229,29 @@ def test_published_bins_end_at_what_was_counted(ran: Run) -> None:
         progress = [one for one in messages if isinstance(one, Progress)]
         assert {one.resolution for one in progress} == {10_000, 60_000}
         assert {one.stream for one in progress} == {"points"}
+
+
+def test_history_that_is_read_fast_closes_each_bin_once(
+    environments: Environments, settings: Settings, clickhouse: RealPart
+) -> None:
+    """Minutes pass in one bundle: partials must leave before the watermark that closes their bins."""
+    settings = settings.model_copy(update={"jobs": Jobs(ten_second_metrics=[WATCHED])})
+    two = [series_of(name, "gauge", {}) for name in (WATCHED, "mem")]
+    points = [Point(two[at // 30 % 2], START_MS + 4000 * at, 1.0) for at in range(150)]  # each metric alone for minutes
+    log = [Record(4 * at, one.time, one.time, encode_points([one])) for at, one in enumerate(points)]
+    counter = metrics.PointCounter(settings, Source(settings.topics.points, uuid4(), {}), {7: 0})
+    env = environments(bundle_size=40, bundle_milliseconds=5000)
+    partials = record_stream(env, log).key_by(lambda row: 7, key_type=Types.INT())
+    counted = partials.process(counter, Types.ROW([Types.INT(), BLOB()]))
+    shards = counted.key_by(lambda row: row[0], key_type=Types.INT())
+    through: defaultdict[tuple[int, int], int] = defaultdict(int)
+    closed: list[Key] = []
+    for key, value in collect(shards.process(metrics.BinCloser(settings.jobs), texts())):
+        for one in series.decode(value.encode()):
+            if isinstance(one, Progress):
+                through[one.resolution, one.shard] = one.through
+            else:
+                assert one.start + one.resolution > through[one.resolution, int(key.split("-")[1])], "closed before"
+                closed.append((one.resolution // 1000, series_of(one.metric, "gauge", {}).id, one.start // 1000))
+    rows = [{"series": one.series.id, "time": one.time, "value": one.value} for one in points]
+    assert sorted(closed) == sorted(key for key in bins_of(rows, {one.id: one for one in two}) if key[0] != 1)

@@ -117,8 +117,9 @@ def test_sums_of_floats_are_the_same_to_the_bit_in_whatever_pieces(size: int) ->
 
 @given(logs(), st.integers(1, 3))
 def test_shards_divide_the_rows_by_series_and_resolution(log: list[Record], shards: int) -> None:
-    partial = bin_partials.add([folded.partial for folded in [fold(None, log, FINE)]])
-    found = bin_partials.shards(partial, shards)
+    folded = fold(None, log, FINE)
+    partial = bin_partials.add([folded.partial])
+    found = bin_partials.shards(partial, folded.series, shards)
     assert sum(rows.num_rows for rows in found.values()) == partial.num_rows
     known = {series.id: series for series, *_ in points_of(log)}
     for key, rows in found.items():
