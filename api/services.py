@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from api.alert_feed import AlertFeed
 from api.collect.collector import Collector
+from api.rolled_days import RolledDays
 from api.touched_hours import TouchedHours
 from api.warehouse import Warehouse
 from contracts.settings import Settings
@@ -37,6 +38,7 @@ class Services:
     profiles: ProfileStore
     warehouse: Warehouse
     touched: TouchedHours
+    rolled_days: RolledDays
     alerts: AlertStore
     alert_feed: AlertFeed
     _watch: Warehouse  # a link of its own with a short timeout, for the readiness check
@@ -52,7 +54,8 @@ class Services:
             Collector(settings, settings.topics.points, wall_clock, loop),
             open_store(settings, writable=False),
             warehouse,
-            TouchedHours(lambda: {hour for (hour,) in warehouse.query("queries/touched_hours")}, time.monotonic),
+            TouchedHours(lambda: _touched(warehouse), time.monotonic),
+            RolledDays(lambda metric, begin, most: _rolled_day(warehouse, metric, begin, most)),
             open_alerts(settings),
             AlertFeed(settings),
             Warehouse(settings, _CHECK_SECONDS),
@@ -92,3 +95,12 @@ class Services:
         except ProfilesUnavailable as error:
             return str(error)
         return None
+
+
+def _touched(warehouse: Warehouse) -> tuple[int, set[int]]:
+    ((made, hours),) = warehouse.query("queries/touched_hours")
+    return made, set(hours)
+
+
+def _rolled_day(warehouse: Warehouse, metric: str, begin: int, most: int) -> list[Sequence[Any]]:
+    return warehouse.query("queries/rolled_day", {"metric": metric, "begin": begin, "most": most})

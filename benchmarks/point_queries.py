@@ -39,7 +39,6 @@ from infra.embedded.clickhouse import ClickHouse
 from infra.embedded.part import http_reason
 from jobs.point_rows import bin_rows, point_rows, series_rows
 from stores import clickhouse, migrations, rollups
-from testbed.generator import START_MS
 from testbed.report import quantile
 
 CALLS: Final = 300  # of each kind
@@ -65,7 +64,8 @@ class QueryApi(Api):
 def run() -> list[Result]:
     """BenchmarkFailed when an answer is wrong or slower than it is to be."""
     points = int(os.environ.get("POINTS") or 50_000_000)
-    stream = PointStream(seed=1, points=points, a_minute=60_000, series=1000, in_turn=True)
+    yesterday = (time.time_ns() // 1_000_000 // DAY_MS - 1) * DAY_MS
+    stream = PointStream(seed=1, points=points, a_minute=60_000, series=1000, in_turn=True, start=yesterday)
     with _running() as settings:
         began = time.monotonic()
         _store(settings, stream)
@@ -158,12 +158,12 @@ def _questions(stream: PointStream) -> dict[str, Ask]:
 
     def an_hour(stat: str, dice: random.Random, *, narrow: bool = True) -> str:
         metric, match = series(dice)
-        day, clock = format_millis(START_MS + dice.randrange(max(hours, 1)) * 60 * MINUTE_MS).split("T")
+        day, clock = format_millis(stream.start + dice.randrange(max(hours, 1)) * 60 * MINUTE_MS).split("T")
         return f"/{metric}/{stat}/{day}/{clock[:2]}" + (f"?{urlencode({'match': match})}" if narrow else "")
 
     def a_day(dice: random.Random, step: str, stat: str = "average") -> str:
         metric, match = series(dice)
-        span = {"from": START_MS, "to": START_MS + DAY_MS, "step": step, "stat": stat}
+        span = {"from": stream.start, "to": stream.start + DAY_MS, "step": step, "stat": stat}
         return f"/api/v1/series?{urlencode({'metric': metric, 'match': match, **span})}"
 
     return {

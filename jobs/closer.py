@@ -75,7 +75,8 @@ class MinuteCloser(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink is un
             self._awake.add(ctx.get_current_key())
             through = self._through.value() or 0
             slots |= self._waiting(through, length)
-            # The next progress, which a key tells that never had a partial, too; with the next watermark, if that is past.
+            # The next progress, which a key tells that never had a partial, too. A timer that is past fires with
+            # the next watermark.
             ctx.timer_service().register_event_time_timer((through // length + 1) * length - 1)
         for slot in slots:
             _set_timer((slot + 1) * length - 1, ctx)

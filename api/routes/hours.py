@@ -81,12 +81,17 @@ def _kept(services: Services, asked: dict[str, Any], count: int, source: str) ->
 
 
 def _sums(services: Services, asked: dict[str, Any]) -> Sums:
-    """Mostly nothing came to the hour since it was rolled up; then a statement that looks at nothing else is enough."""
+    """Mostly nothing came to the hour since it was rolled up; then what rollups say is the whole."""
     try:
-        touched = services.touched.holds(asked["begin"])
+        made = services.touched.rolled(asked["begin"])
+        if made is not None:
+            labels = dict(zip(asked["keys"], asked["values"], strict=True))
+            found = services.rolled_days.sums(made, asked["metric"], asked["begin"], labels)
+            if found is not None:
+                return found
     except WarehouseUnavailable as error:
         raise unavailable(str(error)) from None
-    return Sums(*ask(services, "hour_sums" if touched else "hour_rollups", asked)[0])
+    return Sums(*ask(services, "hour_sums" if made is None else "hour_rollups", asked)[0])
 
 
 def _without_points(services: Services, asked: dict[str, Any], level: float | None) -> tuple[float | None, int, str]:

@@ -32,7 +32,8 @@ class Columns(NamedTuple):
 class PointStream:
     """`points` points of `series` series, `a_minute` in each minute of event time, in their order.
 
-    `in_turn`: each series has its turn, as agents send what they look at; else each is as likely each time.
+    `start`: epoch milliseconds of the first. `in_turn`: each series has its turn, as agents send what they look at;
+    else each is as likely each time.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class PointStream:
     a_minute: int
     series: int
     in_turn: bool = False
+    start: int = START_MS
 
     @cached_property
     def all_series(self) -> list[Series]:
@@ -64,7 +66,7 @@ class PointStream:
         drawn = mix(index * _GOLDEN + salt)
         return Columns(
             ((index if self.in_turn else drawn) % np.uint64(self.series)).astype(np.int32),
-            START_MS + index.astype(np.int64) * MINUTE_MS // self.a_minute,
+            self.start + index.astype(np.int64) * MINUTE_MS // self.a_minute,
             ((drawn >> np.uint64(40)) % np.uint64(EIGHTHS)).astype(np.float64) / 8,
         )
 

@@ -9,44 +9,44 @@ from api.touched_hours import KEPT_SECONDS, TouchedHours
 
 
 def test_hours_are_asked_for_once_in_a_while() -> None:
-    reads = iter([set[int](), {3600}])
+    reads = iter([(7, set[int]()), (8, {3600})])
     now = [0.0]
     touched = TouchedHours(lambda: next(reads), lambda: now[0])
-    assert not touched.holds(3600)
+    assert touched.rolled(3600) == 7
     now[0] = KEPT_SECONDS - 0.001
-    assert not touched.holds(3600)
+    assert touched.rolled(3600) == 7
     now[0] = KEPT_SECONDS + 0.001
-    assert (touched.holds(3600), touched.holds(7200)) == (True, False)
+    assert (touched.rolled(3600), touched.rolled(7200)) == (None, 8)
 
 
 def test_nobody_waits_for_a_store_that_hangs() -> None:
     """Meanwhile every hour is taken for touched, which is slower, and right."""
     asked, answered = threading.Event(), threading.Event()
 
-    def read() -> set[int]:
+    def read() -> tuple[int, set[int]]:
         asked.set()
         assert answered.wait(10)
-        return set()
+        return 7, set()
 
     touched = TouchedHours(read, lambda: 0.0)
     with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(touched.holds, 3600)
+        slow = threads.submit(touched.rolled, 3600)
         assert asked.wait(10)
-        assert touched.holds(3600)
+        assert touched.rolled(3600) is None
         answered.set()
-        assert not slow.result(10)
-    assert not touched.holds(3600)
+        assert slow.result(10) == 7
+    assert touched.rolled(3600) == 7
 
 
 def test_a_store_that_is_away_is_asked_again() -> None:
     errors = [OSError("away")]
 
-    def read() -> set[int]:
+    def read() -> tuple[int, set[int]]:
         if errors:
             raise errors.pop()
-        return {3600}
+        return 7, {3600}
 
     touched = TouchedHours(read, lambda: 0.0)
     with pytest.raises(OSError, match="away"):
-        touched.holds(3600)
-    assert touched.holds(3600)
+        touched.rolled(3600)
+    assert touched.rolled(3600) is None

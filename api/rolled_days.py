@@ -1,0 +1,93 @@
+"""What rollups say of a metric's hours, a day at a time, remembered until rollups are made again.
+
+Who asks for one hour of one host mostly asks for the next ones, and what a statement costs ClickHouse is planning it,
+which is the same for an hour as for a day.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from analysis.statistics import Sums
+
+DAY: Final = 86_400  # seconds
+MOST_ROWS_A_DAY: Final = 5000  # a metric with more, some 200 series, is asked hour by hour
+MOST_ROWS: Final = 50_000  # of all that is remembered; some 40 MB
+
+
+class _Part(NamedTuple):
+    """What one day of ingestion adds to an hour of a series."""
+
+    labels: Mapping[str, str]
+    sums: Sums
+    last_time: int
+
+
+class _Day(NamedTuple):
+    """`hours` is None when there are too many rows; `made` tells which rollups they are."""
+
+    made: int
+    rows: int
+    hours: Mapping[int, Sequence[_Part]] | None
+
+
+class RolledDays:
+    """For all threads of a process. `read(metric, begin, most)`: the rows of `sql/queries/rolled_day.sql`."""
+
+    def __init__(self, read: Callable[[str, int, int], Sequence[Sequence[Any]]]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._days: OrderedDict[tuple[str, int], _Day] = OrderedDict()  # the longest unused first
+        self._rows = 0
+
+    def sums(self, made: int, metric: str, hour: int, labels: Mapping[str, str]) -> Sums | None:
+        """Of the metric's series with these labels in the hour, epoch seconds; None when there are too many to hold.
+
+        `made`: which rollups they are; those of before are asked for again. Raises what `read` raises.
+        """
+        key = (metric, hour // DAY * DAY)
+        with self._lock:
+            day = self._days.get(key)
+            if day is not None:
+                self._days.move_to_end(key)
+        if day is None or day.made != made:
+            day = self._load(made, key)
+        if day.hours is None:
+            return None
+        return _add([one for one in day.hours.get(hour, ()) if labels.items() <= one.labels.items()])
+
+    def _load(self, made: int, key: tuple[str, int]) -> _Day:
+        rows = self._read(*key, MOST_ROWS_A_DAY + 1)
+        day = _Day(made, 1, None) if len(rows) > MOST_ROWS_A_DAY else _Day(made, 1 + len(rows), _by_hour(rows))
+        with self._lock:
+            self._forget(key)
+            self._days[key] = day
+            self._rows += day.rows
+            while self._rows > MOST_ROWS:
+                self._forget(next(iter(self._days)))
+        return day
+
+    def _forget(self, key: tuple[str, int]) -> None:
+        if key in self._days:
+            self._rows -= self._days.pop(key).rows
+
+
+def _by_hour(rows: Sequence[Sequence[Any]]) -> dict[int, list[_Part]]:
+    hours: dict[int, list[_Part]] = {}
+    for hour, labels, *sums, last_time in rows:
+        hours.setdefault(hour, []).append(_Part(labels, Sums(*sums), last_time))
+    return hours
+
+
+def _add(parts: Sequence[_Part]) -> Sums:
+    if not parts:
+        return Sums(0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Sums(
+        sum(one.sums.count for one in parts),
+        sum(one.sums.sum for one in parts),
+        min(one.sums.min for one in parts),
+        max(one.sums.max for one in parts),
+        sum(one.sums.sum_squares for one in parts),
+        max(parts, key=lambda one: one.last_time).sums.last,
+    )
