@@ -41,8 +41,8 @@ class RolledDays:
         self._days: OrderedDict[tuple[str, int], _Day] = OrderedDict()  # the longest unused first
         self._rows = 0
 
-    def sums(self, made: int, metric: str, hour: int, labels: Mapping[str, str]) -> Sums | None:
-        """Of the metric's series with these labels in the hour, epoch seconds; None when there are too many to hold.
+    def sums(self, made: int, metric: str, hour: int, labels: Sequence[tuple[str, str]]) -> Sums | None:
+        """Of the metric's series with all of these labels in `hour` (epoch seconds); None when they are too many.
 
         `made`: which rollups they are; those of before are asked for again. Raises what `read` raises.
         """
@@ -55,7 +55,9 @@ class RolledDays:
             day = self._load(made, key)
         if day.hours is None:
             return None
-        return _add([one for one in day.hours.get(hour, ()) if labels.items() <= one.labels.items()])
+        return _add(
+            [one for one in day.hours.get(hour, ()) if all(one.labels.get(key) == value for key, value in labels)]
+        )
 
     def _load(self, made: int, key: tuple[str, int]) -> _Day:
         rows = self._read(*key, MOST_ROWS_A_DAY + 1)

@@ -21,7 +21,7 @@ class TouchedHours:
         self._known: tuple[float, int, Collection[int]] = (float("-inf"), 0, ())  # until when, the rollups, the hours
 
     def rolled(self, hour: int) -> int | None:
-        """When the rollups were made that tell the whole of this hour, epoch seconds; None when bins came to it that
+        """When the rollups were made that tell the whole of `hour` (epoch seconds); None when bins came to it that
         they may not know of, or another thread is asking, as nobody waits for it. Raises what `read` raises."""
         until, made, hours = self._known
         if self._clock() >= until:

@@ -20,6 +20,7 @@ from analysis.watch.lane import Lane
 from analysis.watch.scored import ScoredBin
 from benchmarks.detect import events, nab, nested, rivals, sets
 from benchmarks.detect.sets import Series
+from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
 from contracts.series import Bin, Progress, decode, encode
 from contracts.settings_source import load
@@ -42,14 +43,20 @@ METHODS: Final[dict[str, Callable[[Series], Floats]]] = {
     "STL z-score": rivals.stl,
 }
 Costs = dict[str, float]
+LEAST: Final = {"detection.nab.nested": 70.0, "detection.kpi.event_f1.nested": 0.7, "detection.speed": 500_000.0}
 
 
 def run() -> list[Result]:
-    """Quality on both sets, then speed; BenchmarkFailed when the sets are not there."""
+    """Quality on both sets, then speed; BenchmarkFailed when the sets are not there, or a figure is below LEAST."""
     folder = load().sets_path
     files, profiles, kpis = sets.nab(folder), sets.nab_profiles(folder), sets.kpi(folder)
     click.echo(f"constants for the nested figures: {nested.DRAWS} draws by seed {nested.SEED}")
-    return [*_nab(files, profiles), *_kpi(kpis), _speed(), *_state(), _feed()]
+    results = [*_nab(files, profiles), *_kpi(kpis), _speed(), *_state(), _feed()]
+    found = {one.name: one.value for one in results}
+    short = [f"{name}: {found[name]:.4g}, not {least}" for name, least in LEAST.items() if found[name] < least]
+    if short:
+        raise BenchmarkFailed("; ".join(short), results)
+    return results
 
 
 def _nab(files: list[Series], profiles: dict[str, Costs]) -> list[Result]:

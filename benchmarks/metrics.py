@@ -27,6 +27,8 @@ from stores import clickhouse
 RUNS: Final = 3
 SECONDS: Final = 240.0  # at most, of one run
 ROWS: Final = 5000  # a record
+LEAST_RATE: Final = 300_000
+LEAST_RATIO: Final = 2.5
 RIVAL: Final = "Flink SQL, one JSON object a record, TUMBLE, blackhole"
 RIVAL_JOB: Final = "rival-flink-sql-points"
 RIVAL_POINTS: Final = 4_000_000  # the first of the same: filling its topic takes longer than reading it
@@ -43,7 +45,7 @@ SELECT intDiv(toUnixTimestamp(start), 60) AS at, sum(count), sum(sum) FROM bins 
 
 
 def run() -> list[Result]:
-    """On a stack of its own. BenchmarkFailed when rows are missing or wrong."""
+    """On a stack of its own. BenchmarkFailed when rows are missing or wrong, or it is slower than it is to be."""
     stream = PointStream(seed=1, points=12_000_000, a_minute=600_000, series=10_000)
     stream = replace(stream, points=int(os.environ.get("POINTS") or stream.points))
     runs = int(os.environ.get("RUNS") or RUNS)
@@ -59,7 +61,10 @@ def run() -> list[Result]:
         theirs = [rival(parts, less.points) for _ in range(runs)]
     best = sorted(ours, key=lambda course: course.rate)[runs // 2]
     rate = statistics.median(course.rate for course in theirs)
-    return [Result("metrics", best.rate, "points/s", RIVAL, rate, best.cpu_us)]
+    results = [Result("metrics", best.rate, "points/s", RIVAL, rate, best.cpu_us)]
+    if best.rate < LEAST_RATE or best.rate < LEAST_RATIO * rate:
+        raise BenchmarkFailed(f"below {LEAST_RATE:,} points/s or {LEAST_RATIO} times the rival", results)
+    return results
 
 
 def payloads(stream: PointStream, partitions: int) -> Iterator[Payload]:

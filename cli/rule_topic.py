@@ -1,6 +1,6 @@
 """The topic `rules`, and rules in words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from contracts.rule_sets import Change, parse, to_records
-from contracts.rules import Common, selectors
+from contracts.rules import SHORTEST_BIN_MS, Common, selectors
 from contracts.selectors import Selector
 from contracts.settings import Settings
 from infra import topic_records
@@ -62,6 +62,18 @@ def words(change: Change) -> str:
     fields = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     told = [f"{name}: {before.get(name, 'default')} -> {after.get(name, 'default')}" for name in fields]
     return f"~ {change.key}  {'; '.join(told)}"
+
+
+def without_bins(rules: Mapping[str, Common], ten_second_metrics: Collection[str]) -> list[str]:
+    """A line for each rule that judges bins of ten seconds of a metric that has none, and so would never hold."""
+    return [
+        f"rule {name} judges bins of {rule.bin}, which {selector.metric} has only when the setting jobs.ten_second_metrics "
+        "names it"
+        for name, rule in rules.items()
+        if rule.source_ms == SHORTEST_BIN_MS
+        for selector in selectors(rule)
+        if selector.metric and selector.metric not in ten_second_metrics
+    ]
 
 
 def watched(rule: Common) -> str:

@@ -37,8 +37,10 @@ def apply(file: Path, dry_run: bool) -> None:
     from contracts.rule_sets import changes, to_records
     from contracts.settings_source import load
 
-    settings = load()
-    wanted = to_records(_read(file))
+    settings, rules = load(), _read(file)
+    for line in rule_topic.without_bins(rules.rules, settings.jobs.ten_second_metrics):
+        click.echo(f"warning: {line}", err=True)
+    wanted = to_records(rules)
     found = changes(rule_topic.read(settings), wanted)
     for change in found:
         click.echo(rule_topic.words(change))

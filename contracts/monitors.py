@@ -20,7 +20,7 @@ class Monitor(Selector, frozen=True, kw_only=True):
 
     name: Name | None = None
     severity: Severity = "warning"
-    score: Annotated[float, Meta(gt=0)] = 6.0
+    score: Annotated[float, Meta(gt=0)] = 5.0
     direction: Literal["spike", "drop", "both"] = "both"
     min_deviation: Annotated[float, Meta(ge=0)] = 0.0
     keep_firing_for: Duration = "5m"

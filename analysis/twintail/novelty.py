@@ -2,7 +2,7 @@
 
 Five views of the series, each with a memory of where it was; the distance to the nearest value remembered has a tail of
 its own. An incident is new as long as it lasts, so novelty is reported when it is larger than what was reported before,
-which is forgotten slowly.
+by this channel or the other, which is forgotten slowly.
 """
 
 from typing import Any, Final

@@ -85,7 +85,7 @@ def _sums(services: Services, asked: dict[str, Any]) -> Sums:
     try:
         made = services.touched.rolled(asked["begin"])
         if made is not None:
-            labels = dict(zip(asked["keys"], asked["values"], strict=True))
+            labels = list(zip(asked["keys"], asked["values"], strict=True))
             found = services.rolled_days.sums(made, asked["metric"], asked["begin"], labels)
             if found is not None:
                 return found

@@ -49,7 +49,7 @@ def test_what_is_monitored_has_a_rule_with_defaults_that_may_be_changed() -> Non
     select, hosts = Selector(metric="load"), Selector(match=("__name__=~host_.*",))
     load, disk, anonymous, named = (cast(Anomaly, rule) for rule in rules.values())
     assert load == Anomaly(name="monitor-load", select=select)
-    assert (load.severity, load.score, load.direction, load.min_deviation) == ("warning", 6, "both", 0)
+    assert (load.severity, load.score, load.direction, load.min_deviation) == ("warning", 5, "both", 0)
     assert (disk.name, disk.select) == ("monitor-disk-use", Selector(metric="disk use"))
     assert (disk.severity, disk.score, disk.direction, disk.min_deviation) == ("info", 8, "spike", 2)
     assert anonymous.name.startswith("monitor-") and anonymous == Anomaly(name=anonymous.name, select=hosts)
