@@ -67,8 +67,8 @@ def words(change: Change) -> str:
 def without_bins(rules: Mapping[str, Common], ten_second_metrics: Collection[str]) -> list[str]:
     """A line for each rule that judges bins of ten seconds of a metric that has none, and so would never hold."""
     return [
-        f"rule {name} judges bins of {rule.bin}, which {selector.metric} has only when the setting jobs.ten_second_metrics "
-        "names it"
+        f"rule {name} judges bins of {rule.bin}, which {selector.metric} has only when "
+        "the setting jobs.ten_second_metrics names it"
         for name, rule in rules.items()
         if rule.source_ms == SHORTEST_BIN_MS
         for selector in selectors(rule)

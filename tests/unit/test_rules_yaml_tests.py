@@ -58,7 +58,7 @@ def test_the_shipped_rules_pass_their_tests() -> None:
         ("recovery: 85", "recovery: 89"),
         ("above: 90\n", "above: 98\n"),
         ("direction: spike", "direction: drop"),
-        ("name: hosts-unusual, severity: info, score: 8", "name: hosts-unusual, severity: info, score: 10"),
+        ("name: hosts-unusual, severity: info, score: 6", "name: hosts-unusual, severity: info, score: 10"),
     ],
 )
 def test_a_shipped_rule_that_is_changed_fails_its_test(tmp_path: Path, before: str, after: str) -> None:
