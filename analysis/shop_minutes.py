@@ -95,8 +95,8 @@ class OpenMinutes:
     """The minutes that are not over, by start.
 
     `lateness` (milliseconds): bins of errors that are so far behind their stream's progress come no more; from then on
-    a minute holds their sum. So it does from the oldest on when there are more than `MOST_BINS`. `pages` of a former
-    one, by name, bring it back.
+    a minute holds their sum. So it does from the oldest on, but for the newest, when there are more than `MOST_BINS`.
+    `pages` of a former one, by name, bring it back.
     """
 
     def __init__(self, lateness: int, pages: Mapping[str, bytes] = MappingProxyType({})) -> None:
@@ -177,9 +177,10 @@ class OpenMinutes:
         for start in sorted(self._minutes)[:-MOST_OPEN]:
             self._drop(start)
         settled = self._spoken.points.whole - self._lateness - MINUTE_MS
+        newest = max(self._minutes, default=0)  # of which more first bins are to come
         for start in sorted(self._minutes):
             late = start <= settled and self._minutes[start].errors is None
-            if late or self._held > MOST_BINS:
+            if late or (start < newest and self._held > MOST_BINS):
                 self._held -= self._minutes[start].settle()
                 self._touched.add(start)
 

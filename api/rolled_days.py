@@ -13,7 +13,7 @@ from analysis.statistics import Sums
 
 DAY: Final = 86_400  # seconds
 MOST_ROWS_A_DAY: Final = 5000  # a metric with more, some 200 series, is asked hour by hour
-MOST_ROWS: Final = 50_000  # of all that is remembered; some 40 MB
+MOST: Final = 100_000  # rows, and labels of the series, that are remembered; some 40 MB
 
 
 class _Part(NamedTuple):
@@ -28,7 +28,7 @@ class _Day(NamedTuple):
     """`hours` is None when there are too many rows; `made` tells which rollups they are."""
 
     made: int
-    rows: int
+    size: int
     hours: Mapping[int, Sequence[_Part]] | None
 
 
@@ -39,7 +39,7 @@ class RolledDays:
         self._read = read
         self._lock = threading.Lock()
         self._days: OrderedDict[tuple[str, int], _Day] = OrderedDict()  # the longest unused first
-        self._rows = 0
+        self._size = 0
 
     def sums(self, made: int, metric: str, hour: int, labels: Sequence[tuple[str, str]]) -> Sums | None:
         """Of the metric's series with all of these labels in `hour` (epoch seconds); None when they are too many.
@@ -61,25 +61,27 @@ class RolledDays:
 
     def _load(self, made: int, key: tuple[str, int]) -> _Day:
         rows = self._read(*key, MOST_ROWS_A_DAY + 1)
-        day = _Day(made, 1, None) if len(rows) > MOST_ROWS_A_DAY else _Day(made, 1 + len(rows), _by_hour(rows))
+        day = _Day(made, 1, None) if len(rows) > MOST_ROWS_A_DAY else _day(made, rows)
         with self._lock:
             self._forget(key)
             self._days[key] = day
-            self._rows += day.rows
-            while self._rows > MOST_ROWS:
+            self._size += day.size
+            while self._size > MOST:
                 self._forget(next(iter(self._days)))
         return day
 
     def _forget(self, key: tuple[str, int]) -> None:
         if key in self._days:
-            self._rows -= self._days.pop(key).rows
+            self._size -= self._days.pop(key).size
 
 
-def _by_hour(rows: Sequence[Sequence[Any]]) -> dict[int, list[_Part]]:
+def _day(made: int, rows: Sequence[Sequence[Any]]) -> _Day:
     hours: dict[int, list[_Part]] = {}
+    known: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}  # each spelled once, not with each row
     for hour, labels, *sums, last_time in rows:
-        hours.setdefault(hour, []).append(_Part(labels, Sums(*sums), last_time))
-    return hours
+        own = known.setdefault(frozenset(labels.items()), labels)
+        hours.setdefault(hour, []).append(_Part(own, Sums(*sums), last_time))
+    return _Day(made, 1 + len(rows) + sum(map(len, known.values())), hours)
 
 
 def _add(parts: Sequence[_Part]) -> Sums:

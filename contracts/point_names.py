@@ -18,9 +18,9 @@ def may_name(payload: bytes, names: Collection[bytes]) -> bool:
         return _holds(payload, names)
     try:
         batches = list(pa.ipc.open_stream(payload, options=_FIRST_COLUMN))
-    except (pa.ArrowException, OSError, ValueError):
+        return any(batch.schema.names != ["series"] or _column_holds(batch.column(0), names) for batch in batches)
+    except (pa.ArrowException, OSError, ValueError):  # also where a name of a column is no UTF-8
         return True
-    return any(batch.schema.names != ["series"] or _column_holds(batch.column(0), names) for batch in batches)
 
 
 def _column_holds(column: pa.Array, names: Collection[bytes]) -> bool:

@@ -43,6 +43,8 @@ C = TypeVar("C", bound=Counted)
 class BlockCounter(PartitionBuffer, Generic[C]):
     """A subclass says what a count is, how it is folded, kept and written; yields (key of the closer, partial)."""
 
+    least_bin = MINUTE_MS  # milliseconds: the least that `shortest_bin` says
+
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
         jobs = settings.jobs
         super().__init__(partitions, Bounds(jobs.aggregates_seconds, jobs.flush_bytes, jobs.buffer_bytes))
@@ -104,15 +106,17 @@ class BlockCounter(PartitionBuffer, Generic[C]):
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # A bin's partials must be on their way before the watermark that closes it: Flink fires this timer before it
         # hands the watermark on.
-        length = self.shortest_bin(value[0] or b"")
-        slot = clamp(value[2].to_epoch_milli()) // length
+        lengths = {self.shortest_bin(value[0] or b"")}
         key = ctx.get_current_key()
         if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
             self._timers[key] = {}
+            lengths.add(self.least_bin)  # of what is pending, whose timers a restore may have lost
             yield from self.wake()
-        if self._timers[key].get(length) != slot:
-            ctx.timer_service().register_event_time_timer((slot + 1) * length - 1)
-            self._timers[key][length] = slot
+        for length in sorted(lengths):
+            slot = clamp(value[2].to_epoch_milli()) // length
+            if self._timers[key].get(length) != slot:
+                ctx.timer_service().register_event_time_timer((slot + 1) * length - 1)
+                self._timers[key][length] = slot
         yield from super().process_element(value, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:

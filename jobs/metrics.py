@@ -68,6 +68,8 @@ class PointCounter(BlockCounter[BinCount]):
     Points that ClickHouse does not take are counted all the same: their records wait in state.
     """
 
+    least_bin = min(RESOLUTIONS) * 1000
+
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
         jobs = settings.jobs
         super().__init__(settings, source, partitions)
@@ -83,7 +85,7 @@ class PointCounter(BlockCounter[BinCount]):
 
     def shortest_bin(self, payload: bytes) -> int:
         """Mostly a minute: a replay that stopped at each ten seconds of the log would write pieces a sixth as large."""
-        return 10_000 if may_name(payload, self._closed_soon) else MINUTE_MS
+        return self.least_bin if may_name(payload, self._closed_soon) else MINUTE_MS
 
     def load(self, data: bytes) -> BinCount:
         return BinCount.load(data)

@@ -88,6 +88,7 @@ class Feed:
             return empty.with_pages(own)
         self._stale.update(dict.fromkeys(own))
         self.live.ask_again()  # histories teach what was lost
+        self._stale.update(self.live.pages(np.arange(len(self.live)), len(self.live)))  # also after another restart
         return empty
 
     @property
@@ -120,7 +121,8 @@ class Feed:
         them is asked for again."""
         asked = np.array(numbers)
         self.live.asked(asked)
-        changes: Changes = {**self.live.pages(asked, len(self.live))}
+        changes, self._stale = self._stale, {}  # before what is written of the same pages
+        changes.update(self.live.pages(asked, len(self.live)))
         begun = list(learnt)
         for one in begun:
             self._state.heads[one.numbers] = one.state.heads

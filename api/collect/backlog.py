@@ -7,7 +7,7 @@ from typing import Final
 
 _FEW: Final = 4  # so many are taken however long they are: few senders of large bodies are no overload
 _PATIENCE_SECONDS: Final = 0.1  # half of what an accepted call may take
-_WEIGHT: Final = 0.1  # of the newest body in the pace
+_WEIGHT: Final = 0.1  # of the newest body in the means
 
 
 class Backlog:
@@ -16,12 +16,12 @@ class Backlog:
     def __init__(self) -> None:
         self._bodies = 0
         self._bytes = 0
-        self._pace: float | None = None  # seconds a byte, smoothed
+        self._mean_seconds, self._mean_bytes = 0.0, 0.0  # of the last bodies, the newest counting most
 
     @property
     def seconds(self) -> float:
         """How long the thread will take for what waits, by what it took lately; 0 before the first body."""
-        return self._bytes * (self._pace or 0.0)
+        return self._bytes * self._mean_seconds / self._mean_bytes if self._mean_bytes else 0.0
 
     @property
     def refuses(self) -> bool:
@@ -39,5 +39,6 @@ class Backlog:
 
     def took(self, size: int, seconds: float) -> None:
         """So long the thread took for a body; it is not asked after empty ones."""
-        pace = seconds / max(size, 1)
-        self._pace = pace if self._pace is None else self._pace + _WEIGHT * (pace - self._pace)
+        # A mean of paces would be that of the small ones, which take longer a byte.
+        self._mean_seconds += _WEIGHT * (seconds - self._mean_seconds)
+        self._mean_bytes += _WEIGHT * (size - self._mean_bytes)

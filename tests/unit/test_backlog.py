@@ -34,6 +34,17 @@ def test_what_waits_is_weighed_by_what_the_thread_took() -> None:
     assert not backlog.refuses
 
 
+def test_small_bodies_that_take_long_a_byte_do_not_make_large_ones_wait() -> None:
+    backlog = Backlog()
+    for _ in range(40):
+        backlog.took(60, 0.0001)
+    for _ in range(10):
+        backlog.took(60_000, 0.002)
+    for _ in range(4):
+        backlog.entered(60_000)
+    assert backlog.seconds == pytest.approx(0.008, rel=0.2)
+
+
 def test_few_are_taken_however_long_they_are() -> None:
     backlog = Backlog()
     backlog.took(1, 1.0)

@@ -12,7 +12,7 @@ import pytest
 from analysis.detection import Points
 from analysis.detectors import twintail
 from analysis.watch import feed as feeds
-from analysis.watch.feed import Feed, learn
+from analysis.watch.feed import Changes, Feed, learn
 from analysis.watch.history import NONE, with_quiet
 from analysis.watch.lane import Lane
 from analysis.watch.live import OWN_ROOM
@@ -159,6 +159,13 @@ def day(minute: int) -> float:
     return round(100 + 50 * sin(minute * tau / DAY) + random.Random(minute).gauss(0, 3))  # noqa: S311  # repeatable
 
 
+def keep(pages: dict[str, bytes], changes: Changes) -> None:
+    for name, data in changes.items():
+        pages.pop(name, None)
+        if data is not None:
+            pages[name] = data
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_kill_at_any_moment_changes_nothing(seed: int) -> None:
     """The state that was kept, and nothing else, goes on as if there had been no kill."""
@@ -175,10 +182,7 @@ def test_a_kill_at_any_moment_changes_nothing(seed: int) -> None:
         taken = Feed(LANE, twintail.detector, MOST, pages).take(messages[:cut])
         messages = messages[cut:]
         parts += taken.stream
-        for name, data in taken.changes.items():
-            pages.pop(name, None)
-            if data is not None:
-                pages[name] = data
+        keep(pages, taken.changes)
     assert list(map(repr, parts)) == list(map(repr, whole))  # nan is not equal to itself
     assert any(isinstance(one, ScoredBin) and one.score > 0 for one in whole)
 
@@ -192,16 +196,43 @@ def test_a_bin_rewrites_little() -> None:
     assert sum(len(data) for data in changes.values() if data) < 1200 * series
 
 
-def test_state_of_another_detector_is_dropped_and_the_series_stay() -> None:
-    first = new_feed().take([bin_of(0, 3), bin_of(0, 5, "b"), progress(1)]).changes
-    pages = {name: data for name, data in first.items() if data is not None}
+def of_another_detector() -> dict[str, bytes]:
+    """What is kept of a feed of two series that another detector judged."""
+    pages: dict[str, bytes] = {}
+    feed = new_feed()
+    for hour in range(-24, 0):
+        keep(pages, feed.take([bin_of(hour * 60, 3), bin_of(hour * 60, 5, "b"), progress(hour * 60 + 1)]).changes)
+    keep(pages, feed.begin([0, 1], []))
     pages["reach"] = pages["reach"].replace(b"TwinTail", b"TwinHead")
+    return pages
+
+
+def test_state_of_another_detector_is_dropped_and_the_series_stay() -> None:
+    pages = of_another_detector()
     feed = Feed(LANE, twintail.detector, MOST, pages)
     assert feed.live.unasked(9) == [0, 1]
-    taken = feed.take([bin_of(1, 3), progress(2)])
+    taken = feed.take([bin_of(1, 3), bin_of(1, 0, "b"), progress(2)])
     assert judged(taken.stream) == [(1, "a", 3), (1, "b", 0)]
     stale = {name for name in pages if name.startswith("slots/")} - set(taken.changes)
     assert not stale
+
+
+def test_what_is_learnt_in_place_of_a_dropped_state_is_kept() -> None:
+    """Also when it is before the first bins that come."""
+    pages = of_another_detector()
+    feed = Feed(LANE, twintail.detector, MOST, pages)
+    keep(pages, feed.begin([0], [learn(twintail.detector, history_of(8))]))
+    keep(pages, feed.take([bin_of(1, 3), progress(2)]).changes)
+    restored = Feed(LANE, twintail.detector, MOST, pages)
+    for minute in range(61, DAY, 60):
+        one, two = (each.take([bin_of(minute, day(minute)), progress(minute + 1)]) for each in (feed, restored))
+        assert list(map(repr, one.stream)) == list(map(repr, two.stream))
+
+
+def test_after_another_restart_histories_are_asked_for_all_the_same() -> None:
+    pages = of_another_detector()
+    keep(pages, Feed(LANE, twintail.detector, MOST, pages).take([progress(1, 0, 2)]).changes)
+    assert Feed(LANE, twintail.detector, MOST, pages).live.unasked(9) == [0, 1]
 
 
 def history_of(days: int, number: int = 0) -> Points:

@@ -50,6 +50,12 @@ def test_an_unreadable_record_may_name_anything() -> None:
     assert may_name(encode_points_arrow(points_of(["cpu"]))[:40], [b"errors"])
 
 
+def test_a_column_whose_name_is_no_text_may_hold_anything() -> None:
+    record = encode_points_arrow(points_of(["cpu"]))
+    assert record.count(b"series") == 1
+    assert may_name(record.replace(b"series", b"seri\xffs"), [b"errors"])
+
+
 def stream(**columns: pa.Array) -> bytes:
     table = pa.table(columns)
     sink = pa.BufferOutputStream()

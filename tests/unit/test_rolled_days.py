@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analysis.statistics import Sums
-from api.rolled_days import DAY, MOST_ROWS, MOST_ROWS_A_DAY, RolledDays
+from api.rolled_days import DAY, MOST, MOST_ROWS_A_DAY, RolledDays
 
 HOUR = 3600
 
@@ -70,9 +70,9 @@ def test_a_metric_of_many_series_is_left_to_a_statement_and_not_read_again() -> 
 
 
 def test_the_longest_unused_is_forgotten() -> None:
-    store = Store(**{f"m{number}": [row(0, "a", 1)] * MOST_ROWS_A_DAY for number in range(20)})
+    store = Store(**{f"m{number}": [row(0, "a", 1)] * MOST_ROWS_A_DAY for number in range(30)})
     days = RolledDays(store.read)
-    fitting = MOST_ROWS // (MOST_ROWS_A_DAY + 1)
+    fitting = MOST // (MOST_ROWS_A_DAY + 3)  # a row each, two labels, itself
     for number in range(fitting):
         days.sums(1, f"m{number}", 0, [])
     days.sums(1, "m0", 0, [])

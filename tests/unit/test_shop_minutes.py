@@ -132,6 +132,15 @@ def test_beyond_the_most_bins_the_oldest_minutes_are_summed_first(monkeypatch: p
     assert state.take([bin_of(0, 0), closed(4)]) == [row(minute, 0, 9 + minute // 2) for minute in range(4)]
 
 
+def test_a_minute_of_which_more_is_to_come_is_not_summed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop_minutes, "MOST_BINS", 3)
+    state = OpenMinutes(LATENESS)
+    state.take([bin_of(0, 0)])
+    for code in range(10):
+        state.take([bin_of(0, 1, "errors", code=str(code))])
+    assert state.take([closed(1)]) == [row(0, 0, 10)]
+
+
 def test_what_waits_for_a_shop_that_stands_is_bounded() -> None:
     state = OpenMinutes(LATENESS)
     state.take([bin_of(minute, 1, "errors") for minute in range(3 * MOST_OPEN)])
