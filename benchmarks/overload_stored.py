@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from api.collect.bulk import AT_ONCE
 from benchmarks.collect_points import POINTS, STREAM, loads
 from benchmarks.failed import BenchmarkFailed
+from benchmarks.overload import is_chosen
 from benchmarks.results import Result
 from benchmarks.rig import flood, stack
 from benchmarks.rig.collecting import Collector
@@ -102,8 +103,7 @@ def _courses() -> list[Course]:
         Course("jobs", 10, down, TaskManager.name),
         Course("clickhouse", 10, down, ClickHouse.name),
     ]
-    chosen = os.environ.get("ONE", "")
-    return [course for course in courses if not chosen or course.name in chosen.split(",")]
+    return [course for course in courses if is_chosen(course.name)]
 
 
 def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> Iterator[tuple[list[Result], list[str]]]:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.alerts import Severity
-from contracts.rules import Anomaly, Duration, Name
+from contracts.rules import SCORE, Anomaly, Duration, Name
 from contracts.selectors import Selector
 
 _PREFIX: Final = "monitor-"
@@ -20,7 +20,7 @@ class Monitor(Selector, frozen=True, kw_only=True):
 
     name: Name | None = None
     severity: Severity = "warning"
-    score: Annotated[float, Meta(gt=0)] = 5.0
+    score: Annotated[float, Meta(gt=0)] = SCORE
     direction: Literal["spike", "drop", "both"] = "both"
     min_deviation: Annotated[float, Meta(ge=0)] = 0.0
     keep_firing_for: Duration = "5m"

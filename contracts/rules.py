@@ -13,6 +13,7 @@ from contracts.selectors import Selector, Strict
 from contracts.series import USER_TAG_METRICS
 from contracts.times import MINUTE_MS
 
+SCORE: Final = 5.0  # from which on an anomaly is told, where nothing else is said
 SHORTEST_BIN_MS: Final = 10_000  # of the bins on topic `series`
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -149,7 +150,7 @@ class Anomaly(Common, frozen=True, kw_only=True, tag="anomaly"):
     """The detector's score is at or above `score`: -log10 of how probable a bin as odd as this was."""
 
     select: Selector
-    score: Annotated[float, Meta(gt=0)] = 5.0
+    score: Annotated[float, Meta(gt=0)] = SCORE
     direction: Literal["spike", "drop", "both"] = "both"
     min_deviation: Annotated[float, Meta(ge=0)] = 0.0  # from what was expected, in the unit of the value
     keep_firing_for: Duration = "5m"

@@ -38,7 +38,7 @@ def run(heads: Any, slots: Any, points: Any, scores: Any, wanted: float, o: Any)
         reported = deviated if deviated >= head.deviation_bar else 0.0
         head.deviation_bar = max(deviated, head.deviation_bar - o.deviation_bar)
         scores.score[i] = max(reported, new)
-        scores.channel[i] = 1 if new > deviated else 0
+        scores.channel[i] = 1 if new > reported else 0
 
 
 @compiled

@@ -41,6 +41,19 @@ def test_ordinary_days_raise_hardly_an_alarm(seed: int) -> None:
     assert len(anomalies(score(one(busy(14, seed))))) <= 14
 
 
+def test_a_score_is_of_the_channel_that_it_names() -> None:
+    """A deviation that is reported raises the bar of deviations to itself."""
+    values = busy(3)
+    values[2 * DAY + 300 :] += np.random.default_rng(2).normal(0, 400, DAY - 300)
+    points, state, told = one(values), DETECTOR.start(1), [0, 0]
+    for at in range(len(values)):
+        state, scores = DETECTOR.score(state, points.take(np.arange(at, at + 1)))
+        channel, value = int(scores.channel[0]), float(scores.score[0])
+        told[channel] += value > 0
+        assert value == 0 or (channel == 0) == (value == state.heads["deviation_bar"][0]), at
+    assert min(told) > 10
+
+
 def test_a_minute_of_zero_is_an_anomaly_at_once() -> None:
     values = busy(5)
     values[4 * DAY + 700] = 0
