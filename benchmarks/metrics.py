@@ -54,11 +54,12 @@ def run() -> list[Result]:
         topic = parts.settings.topics.points
         log.fill(parts.settings, topic, payloads(stream, topic.partitions))
         expected = sums(stream)
-        ours = [count(parts, stream.points, expected) for _ in range(runs)]
         other = log.create(parts.settings, RIVAL_TOPIC, topic.partitions)
         less = replace(stream, points=min(stream.points, RIVAL_POINTS))
         log.fill(parts.settings, other, one_a_record(less))
-        theirs = [rival(parts, less.points) for _ in range(runs)]
+        # In turn, as a machine's speed changes within minutes.
+        pairs = [(count(parts, stream.points, expected), rival(parts, less.points)) for _ in range(runs)]
+    ours, theirs = zip(*pairs, strict=True)
     best = sorted(ours, key=lambda course: course.rate)[runs // 2]
     rate = statistics.median(course.rate for course in theirs)
     results = [Result("metrics", best.rate, "points/s", RIVAL, rate, best.cpu_us)]

@@ -30,7 +30,8 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("/api/v1/series")
     def series() -> Response:
         now = wall_clock()
-        query = _with_stat(services, parse(request.query_string, now))
+        query = parse(request.query_string, now)
+        query = query if query.stat else query._replace(stat=_usual_stat(services, query.metric))
         today = day_of(now)
         query, sources = choose(query, services.settings.clickhouse, today, _oldest(services, query, now))
         lines: list[Line] = []
@@ -38,18 +39,17 @@ def blueprint(services: Services) -> Blueprint:
             asked = {**_asked(query, bounds), "starts": _array(bounds[:-1]), "group_by": list(query.group_by)}
             rows = ask(services, source.statement, {**asked, **source.parameters})
             lines += _lines(query, name, rows, bounds[:-1])
+        if query.metric not in USER_TAG_METRICS and not any(map(_has_values, lines)):
+            kinds_of(services, query.metric)  # asked last, as a statement takes milliseconds: 404 for an unknown one
         chart = Chart([start * 1000 for start in query.bounds()[:-1]], lines)
         return Response(_body(query, sources[0].words, chart), mimetype=_TYPES[query.format])
 
     return routes
 
 
-def _with_stat(services: Services, query: SeriesQuery) -> SeriesQuery:
-    """With the statistic that suits the metric when none is named; Problem 404 when there is no such metric."""
-    if query.metric in USER_TAG_METRICS:
-        return query if query.stat else query._replace(stat="sum")
-    kinds = kinds_of(services, query.metric)
-    return query if query.stat else query._replace(stat="sum" if kinds == ["counter"] else "average")
+def _usual_stat(services: Services, metric: str) -> str:
+    """The statistic that suits the metric; Problem 404 when there is no such metric."""
+    return "sum" if metric in USER_TAG_METRICS or kinds_of(services, metric) == ["counter"] else "average"
 
 
 def _asked(query: SeriesQuery, bounds: Sequence[int]) -> dict[str, Any]:
@@ -87,6 +87,10 @@ def _lines(query: SeriesQuery, compared: str, rows: Any, starts: Sequence[int]) 
     if not found and not query.group_by:
         return [Line({}, compared, [None] * len(starts))]
     return list(found.values())
+
+
+def _has_values(line: Line) -> bool:
+    return any(value is not None for value in line.values)
 
 
 def _value(query: SeriesQuery, count: int, rest: Any) -> float | None:
