@@ -35,6 +35,7 @@ from infra.embedded import instance
 from infra.embedded.child import Child
 from infra.embedded.clickhouse import ClickHouse
 from infra.embedded.flink import TaskManager
+from infra.embedded.priority import Priorities
 from stores import clickhouse
 
 SECONDS: Final = 10.0
@@ -107,12 +108,15 @@ def _courses() -> list[Course]:
 
 
 def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> Iterator[tuple[list[Result], list[str]]]:
-    """After the peak one after the other; of each its figures, and what does not hold."""
-    peak = uvloop.run(flood.peak(parts.settings, collector, kind, float(os.environ.get("SECONDS") or SECONDS)))
-    accepted.taken += peak.taken
-    _caught_up(parts, accepted)
+    """One after the other, each after a peak of its own; of each its figures, and what does not hold."""
+    priorities = Priorities(parts.settings.supervisor.nice)  # Flink and ClickHouse give way, as `tidewatch up` has it
+    priorities.apply(parts.children, ready=True)
     for course in _courses():
+        peak = uvloop.run(flood.peak(parts.settings, collector, kind, float(os.environ.get("SECONDS") or SECONDS)))
+        accepted.taken += peak.taken
+        _caught_up(parts, accepted)
         yield _measure(parts, collector, replace(kind, times=course.times), peak, course, accepted)
+        priorities.apply(parts.children, ready=True)  # one may have been started anew
 
 
 def _measure(
@@ -127,7 +131,7 @@ def _measure(
     click.echo(f"all {accepted.taken.total() * POINTS:,} points stored once, {late:.0f} s after the flood\n")
     caught_up = Result(f"{name}.caught_up", late, "s")
     return [*flood.results(name, kind, peak, flooded), caught_up], [
-        f"{name}: {one}" for one in flood.wrong(peak, flooded)
+        f"{name}: {one}" for one in flood.wrong(kind, peak, flooded)
     ]
 
 

@@ -91,6 +91,7 @@ def test_an_hour_without_points_is_null(api: ApiServer, stat: str) -> None:
         (f"/answers_took/average/{DAY}/12?match=host", 400, "match"),
         ("/api/v1/series", 400, "metric"),
         ("/api/v1/series?metric=nobody", 404, None),
+        ("/api/v1/series?metric=nobody&stat=max&group_by=host", 404, None),
         ("/api/v1/series?metric=errors&from=5&to=5", 400, "to"),
         ("/api/v1/series?metric=errors&from=later", 400, "from"),
         ("/api/v1/series?metric=errors&step=0s", 400, "step"),
