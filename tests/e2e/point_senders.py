@@ -11,13 +11,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import cramjam
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 
 from api.collect.remote_write import WriteRequest
 from contracts.times import format_millis
 from tests.e2e.world import ENCODERS, World
 
-METRIC = "e2e_oracle"
+HISTOGRAM = "e2e_oracle"
+METRIC = f"{HISTOGRAM}_sum"  # so a histogram of one observation adds its value to the same metric
 BUILD = "e2e-oracle"
 FAR = 4_102_444_800_000  # the year 2100
 Points = Sequence[tuple[int, float]]
@@ -162,6 +166,25 @@ def by_otlp_json(world: World, line: str, points: Points) -> None:
     assert world.call("POST", "/v1/metrics", b"{", headers).status == 400
 
 
+def by_otlp_histogram(world: World, line: str, points: Points) -> None:
+    """Of one observation each, whose value is their sum; explicit bounds and exponential ones in turn."""
+    request: Any = ExportMetricsServiceRequest()
+    scope = request.resource_metrics.add().scope_metrics.add()
+    explicit, exponential = (scope.metrics.add(name=HISTOGRAM) for _ in range(2))
+    for at, (time, value) in enumerate([*points, (FAR, 1.0), (FAR, 1.0)]):
+        if at % 2:
+            point = exponential.exponential_histogram.data_points.add(scale=3)
+            (point.positive if value > 0 else point.negative).bucket_counts.append(1)
+        else:
+            point = explicit.histogram.data_points.add(explicit_bounds=[20.0], bucket_counts=[value < 20, value >= 20])
+        point.time_unix_nano, point.count, point.sum = time * 1_000_000, 1, value
+        point.attributes.add(key="host").value.string_value = line
+    answer = world.call("POST", "/v1/metrics", request.SerializeToString(), {"Content-Type": "application/x-protobuf"})
+    assert answer.status == 200
+    refused = ExportMetricsServiceResponse.FromString(answer.body).partial_success.rejected_data_points
+    assert refused == 2
+
+
 SENDERS: dict[str, Send] = {
     "query": by_query,
     "data": by_data,
@@ -173,4 +196,5 @@ SENDERS: dict[str, Send] = {
     "remote-write": by_remote_write,
     "otlp": by_otlp,
     "otlp-json": by_otlp_json,
+    "otlp-histogram": by_otlp_histogram,
 }

@@ -1,5 +1,6 @@
 """Seeded points by every interface, shuffled, late, twice, malformed: all statistics and rollups against numpy."""
 
+import os
 import random
 import socket
 import time
@@ -20,10 +21,11 @@ HOUR_MS = 60 * MINUTE_MS
 START_MS = 1_297_036_800_000  # 2011-02-07T00:00:00Z, a Monday: of this file's own
 DAYS = 40  # so that there are several weeks and months
 CODES = ("-7", "0", "404")
+SEED = int(os.environ.get("SEED") or 5)  # part of the tests' names, and so printed
 TWICE = "lines"  # the interface whose every call is made twice, without a key: it counts twice
 
 
-@pytest.mark.parametrize("seed", [5])
+@pytest.mark.parametrize("seed", [SEED])
 def test_points_of_long_ago(world: World, seed: int) -> None:
     """First those of the later hours, which become rollups; then more of them, and of hours of weeks before, late."""
     dice = random.Random(seed)  # noqa: S311  # repeatable
@@ -53,7 +55,7 @@ def test_points_of_long_ago(world: World, seed: int) -> None:
             agree(world, one)
 
 
-@pytest.mark.parametrize("seed", [5])
+@pytest.mark.parametrize("seed", [SEED])
 def test_points_of_now(world: World, seed: int) -> None:
     """What the clients stamp, or nobody does: known to be of this hour."""
     dice = random.Random(seed)  # noqa: S311  # repeatable
