@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -20,6 +20,10 @@ from contracts.settings import Settings
 _SMALL_BYTES: Final = 32_768  # up to here a body is read in the loop: under 0.2 ms
 _SHOWN_ERRORS: Final = 100
 _LONGEST_KEY: Final = 255  # of an Idempotency-Key
+# A refusal waits so long: who sends again at once, over connections that are kept, would take more from those that are
+# accepted than reading them does. Its body is forgotten by then; beyond so many that wait there is no time for it.
+_PAUSE_SECONDS: Final = 0.25
+_MOST_PAUSED: Final = 1000
 AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
 
 Reply = Callable[[Prepared], Response]
@@ -35,6 +39,7 @@ class BulkSender:
         self._bounds = Bounds(collector.partitions, settings.api.bulk_rows, settings.kafka.max_record_bytes // 2)
         self._clock = clock
         self._running = 0
+        self._paused = 0  # refusals that wait
         self._backlog = Backlog()
         # One thread: reading a body is pure computation, more threads would only take the loop's turns.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
@@ -44,23 +49,34 @@ class BulkSender:
 
         `once`: see Bounds.
         """
-        if self._running >= AT_ONCE:
+        if self._running >= AT_ONCE or self._backlog.refuses:
             await skip_body(receive)  # a connection whose request is not read is closed, and the answer lost
-            raise unavailable(f"{AT_ONCE} bulk requests are being taken already: send again later")
-        if self._backlog.refuses:
-            await skip_body(receive)
-            raise _too_many()
+            await self._refuse()
         self._running += 1
         try:
-            return await self._take(scope, receive, prepare, once)
+            prepared = await self._take(scope, receive, prepare, once)
         finally:
             self._running -= 1
+        if prepared is None:
+            await self._refuse()
+        return prepared
 
-    async def _take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str) -> Prepared:
+    async def _refuse(self) -> NoReturn:
+        """Problem 503, after the pause."""
+        if self._paused < _MOST_PAUSED:
+            self._paused += 1
+            try:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            finally:
+                self._paused -= 1
+        raise unavailable("more bulk requests come than can be read: send again later")
+
+    async def _take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str) -> Prepared | None:
+        """None when it would wait too long by now."""
         encoding = check_encoding(header(scope, b"content-encoding").decode("latin-1"))
         body = await read_body(receive, self._api.max_body_bytes)
         if self._backlog.refuses:  # others have come while it did
-            raise _too_many()
+            return None
         now, bounds = self._clock(), self._bounds._replace(once=once)
 
         def unpack_and_prepare() -> Prepared:
@@ -126,10 +142,6 @@ class BulkHandler:
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
         once = key_of(scope) if self._keyed else ""
         return self._reply(await self._sender.take(scope, receive, self._prepare, once))
-
-
-def _too_many() -> Problem:
-    return unavailable("more bulk requests come than can be read: send again later")
 
 
 def key_of(scope: Scope) -> str:
