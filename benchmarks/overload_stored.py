@@ -121,7 +121,7 @@ def _courses() -> list[Course]:
 
 
 def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> Iterator[tuple[list[Result], list[str]]]:
-    """One after the other, with an outage once, else the median of three; of each its figures, and what does not hold."""
+    """One after the other, with an outage once, else the median of three: figures, and what does not hold."""
     priorities = Priorities(parts.settings.supervisor.nice)  # Flink and ClickHouse give way, as `tidewatch up` has it
     for course in _courses():
         own, rounds = replace(kind, times=course.times), list[Round]()
