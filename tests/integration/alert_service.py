@@ -7,18 +7,23 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 from confluent_kafka import Producer
+from sqlalchemy import Connection
 
 from alerts.message import Message
 from contracts.alerts import Alert, encode
 from contracts.settings import Settings
 from infra import topics
+from stores import alert_incidents, alert_outbox
+from stores.alert_incidents import Filter
 from stores.alerts import AlertStore
 from tests.conftest import CHECKOUT, START_SECONDS, free_ports
 from tests.fetch import fetch
@@ -78,8 +83,25 @@ class AlertService:
             self._producer.produce(self.topic, encode(alert), alert.id)
         assert self._producer.flush(DEADLINE) == 0
 
-    def store(self) -> AlertStore:
-        return AlertStore(self.url)
+    def noted(self, receiver: str) -> int:
+        """How many letters to the receiver stand as sent."""
+        with self._reading() as connection:
+            return alert_outbox.counts(connection).get((receiver, "sent"), 0)
+
+    def live(self) -> int:
+        """How many incidents are not over, or have something left to tell."""
+        with self._reading() as connection:
+            return len(alert_incidents.live(connection))
+
+    def states(self) -> Counter[str]:
+        """How many incidents, of a thousand at most, are in each state."""
+        with self._reading() as connection:
+            return Counter(one.alert.status for one in alert_incidents.listed(connection, Filter(), 1000))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with closing(AlertStore(self.url)) as store, store.reading() as connection:
+            yield connection
 
     def kill(self) -> None:
         if self._process is not None:
@@ -92,6 +114,28 @@ class AlertService:
             return 0
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(DEADLINE)
+
+
+MakeService = Callable[..., AlertService]  # its arguments: settings without TIDEWATCH_
+
+
+def routes_to(receiver: HttpReceiver) -> dict[str, Any]:
+    """Each alert by itself, soon, to a webhook and to what looks like PagerDuty."""
+    return {
+        "receivers": {
+            "hook": {"kind": "webhook", "url": f"{receiver.url}/hook", "secret": "hush"},
+            "pager": {"kind": "pagerduty", "routing_key": "R" * 32, "url": f"{receiver.url}/v2/enqueue"},
+        },
+        "routes": [
+            {
+                "name": "all",
+                "receivers": ["hook", "pager"],
+                "group_by": ["..."],
+                "group_wait": "100ms",
+                "group_interval": "100ms",
+            }
+        ],
+    }
 
 
 def webhook_messages(receiver: HttpReceiver) -> list[Message]:

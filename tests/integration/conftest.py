@@ -1,5 +1,6 @@
 """What several files of this folder share on the real parts."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,9 @@ from infra import topics as kafka_topics
 from stores import clickhouse as sessions
 from stores import migrations
 from tests.conftest import RealPart
+from tests.integration.alert_service import AlertService, MakeService, routes_to
 from tests.integration.archive_world import World, fill
+from tests.unit.http_receiver import HttpReceiver, http_receiver
 
 TABLES = """
     SELECT name FROM system.tables
@@ -58,3 +61,28 @@ def log(world: World, broker: RealPart, monkeypatch: pytest.MonkeyPatch) -> Sett
             )
     assert producer.flush(60) == 0
     return own
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    """An HTTP server that remembers what it was sent."""
+    with http_receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def make_service(settings: Settings, broker: RealPart, tmp_path: Path, receiver: HttpReceiver) -> Iterator[MakeService]:
+    """Makes alert services with a topic and a store of their own, started; killed after the test."""
+    made: list[AlertService] = []
+
+    def one(**changes: str) -> AlertService:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        service = AlertService(settings, folder, routes_to(receiver), **changes)
+        made.append(service)
+        service.start()
+        return service
+
+    yield one
+    for service in made:
+        service.kill()

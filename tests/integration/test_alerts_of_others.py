@@ -14,15 +14,9 @@ from contracts.settings import Settings
 from tests.conftest import free_ports
 from tests.integration.alert_service import AlertService, webhook_messages
 from tests.integration.api_server import ApiServer
-from tests.unit.http_receiver import HttpReceiver, http_receiver
+from tests.unit.http_receiver import HttpReceiver
 
 FIRES_SECONDS = 10
-
-
-@pytest.fixture
-def receiver() -> Iterator[HttpReceiver]:
-    with http_receiver() as server:
-        yield server
 
 
 @pytest.fixture

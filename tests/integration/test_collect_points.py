@@ -26,7 +26,7 @@ from contracts.settings import Settings
 from infra import topics as kafka_topics
 from tests.conftest import START_SECONDS, RealPart, free_ports
 from tests.integration.api_server import ApiServer
-from tests.integration.test_collect import empty, read_log
+from tests.integration.tag_log import empty, read_log
 
 MARCH = 1_646_092_800_000  # 2022-03-01T00:00:00Z
 ARRIVAL_SECONDS = 30.0

@@ -22,7 +22,7 @@ from infra.embedded.part import Part
 from infra.embedded.watched import Watched
 from tests.conftest import make_settings
 from tests.integration.api_server import ApiServer
-from tests.integration.test_collect import read_log, tag_line, tags_in
+from tests.integration.tag_log import read_log, tag_line, tags_in
 
 PATIENCE = 120.0
 SMALL_DISK = 200 * 2**20

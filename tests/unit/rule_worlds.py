@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from analysis.rules.engine import Engine
 from analysis.rules.samples import POINTS, Message, Sample
+from analysis.rules.state import State
 from contracts.alerts import Alert
-from contracts.rules import MeanThreshold, Threshold
+from contracts.rules import Common, MeanThreshold, Threshold
 from contracts.selectors import Selector
 from contracts.series import Bin, Progress
 from contracts.times import MINUTE_MS
@@ -44,6 +46,11 @@ def stream(values: Values, **labels: str) -> list[Message]:
             messages.append(Sample(Bin("load", labels, MINUTE_MS, START + number * MINUTE_MS, value, 1, 1)))
         messages.append(progress(number + 1))
     return messages
+
+
+def run(rule: Common, messages: Sequence[Message]) -> list[Alert]:
+    """What one rule says of these messages, the first that it hears."""
+    return Engine({rule.name: rule}).evaluate(State(), messages)[1]
 
 
 def incidents(alerts: Sequence[Alert]) -> list[tuple[int, int | None, float | None]]:
@@ -90,9 +97,9 @@ def expected(rule: Threshold | MeanThreshold, values: Values, for_: int, keep: i
     bad, over = ([test(rule, value) for _, value in verdicts] for test in (_is_bad, _is_over))
     found: list[Incident] = []
     begin = 0
-    while (first := _run(bad, begin, for_)) is not None:
+    while (first := _first_run(bad, begin, for_)) is not None:
         fires = first + for_ - 1
-        end = _run(over, fires + 1, keep)
+        end = _first_run(over, fires + 1, keep)
         number, value = verdicts[fires]
         found.append(Incident(verdicts[first][0], number, None if end is None else verdicts[end][0], value))
         if end is None:
@@ -101,7 +108,7 @@ def expected(rule: Threshold | MeanThreshold, values: Values, for_: int, keep: i
     return found
 
 
-def _run(flags: Sequence[bool], begin: int, length: int) -> int | None:
+def _first_run(flags: Sequence[bool], begin: int, length: int) -> int | None:
     """Where so many true ones stand in a row first."""
     places = range(begin, len(flags) - length + 1)
     return next((place for place in places if all(flags[place : place + length])), None)
