@@ -22,8 +22,8 @@ _SHOWN_ERRORS: Final = 100
 _LONGEST_KEY: Final = 255  # of an Idempotency-Key
 # A refusal waits so long: who sends again at once, over connections that are kept, would take more from those that are
 # accepted than reading them does. Its body is forgotten by then; beyond so many that wait there is no time for it.
-_PAUSE_SECONDS: Final = 0.25
-_MOST_PAUSED: Final = 1000
+PAUSE_SECONDS: Final = 0.25
+MOST_PAUSED: Final = 1000
 AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
 
 Reply = Callable[[Prepared], Response]
@@ -63,10 +63,10 @@ class BulkSender:
 
     async def _refuse(self) -> NoReturn:
         """Problem 503, after the pause."""
-        if self._paused < _MOST_PAUSED:
+        if self._paused < MOST_PAUSED:
             self._paused += 1
             try:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)
             finally:
                 self._paused -= 1
         raise unavailable("more bulk requests come than can be read: send again later")

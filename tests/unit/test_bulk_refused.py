@@ -1,14 +1,18 @@
-"""What becomes of a body when as many as are taken at once are under way."""
+"""What becomes of a body when as many as are taken at once are under way: it is refused, after a while."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
 
 from api.asgi import Message
-from api.collect.bulk import AT_ONCE, BulkSender
+from api.collect import bulk
+from api.collect.bulk import AT_ONCE, MOST_PAUSED, BulkSender
 from api.collect.bulk_parse import prepare_tags
 from api.collect.collector import Collector
+from api.collect.prepared import Prepared
 from api.problems import Problem
 from contracts.settings import Settings
 
@@ -19,27 +23,62 @@ class NoCollector:
     partitions = 1
 
 
-def test_a_refused_body_is_read_to_its_end() -> None:
-    """Else the server closes the connection, and the client finds a broken pipe instead of the answer."""
-    left: list[Message] = [{"type": "http.request", "body": b"x", "more_body": more} for more in (False, True, True)]
+@asynccontextmanager
+async def busy() -> AsyncIterator[BulkSender]:
+    """A sender that refuses what comes now."""
 
     async def slow() -> Message:
         await asyncio.Event().wait()
         raise AssertionError("it never comes")
 
+    sender = BulkSender(cast(Collector, NoCollector()), Settings(), lambda: 0)
+    under_way = [asyncio.create_task(sender.take({"headers": []}, slow, prepare_tags)) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    yield sender
+    await end(under_way)
+
+
+async def end(tasks: list[asyncio.Task[Prepared]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_a_refused_body_is_read_to_its_end() -> None:
+    """Else the server closes the connection, and the client finds a broken pipe instead of the answer."""
+    left: list[Message] = [{"type": "http.request", "body": b"x", "more_body": more} for more in (False, True, True)]
+
     async def pieces() -> Message:
         return left.pop()
 
     async def run() -> None:
-        sender = BulkSender(cast(Collector, NoCollector()), Settings(), lambda: 0)
-        under_way = [asyncio.create_task(sender.take({"headers": []}, slow, prepare_tags)) for _ in range(AT_ONCE)]
-        await asyncio.sleep(0)
-        with pytest.raises(Problem) as refused:
-            await sender.take({"headers": []}, pieces, prepare_tags)
-        assert refused.value.status == 503
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        async with busy() as sender:
+            with pytest.raises(Problem) as refused:
+                await sender.take({"headers": []}, pieces, prepare_tags)
+            assert refused.value.status == 503
 
     asyncio.run(run())
     assert left == []
+
+
+def test_refusals_wait_but_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "PAUSE_SECONDS", 3600.0)
+
+    async def body() -> Message:
+        return {"type": "http.request", "body": b"x"}
+
+    async def run() -> None:
+        async with busy() as sender:
+            calls = [
+                asyncio.create_task(sender.take({"headers": []}, body, prepare_tags)) for _ in range(MOST_PAUSED + 2)
+            ]
+            done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            assert (len(done), len(waiting)) == (2, MOST_PAUSED)
+            await end(calls)
+            again = asyncio.create_task(sender.take({"headers": []}, body, prepare_tags))
+            for _ in range(5):  # turns of the loop, of which an answer at once takes two
+                await asyncio.sleep(0)
+            assert not again.done()  # there is room again
+            await end([again])
+
+    asyncio.run(run())
