@@ -42,8 +42,13 @@ class Warehouse:
         self._client: Client | None = None
 
     def query(self, name: str, parameters: dict[str, Any] | None = None) -> list[Sequence[Any]]:
-        """The rows of the statement `sql/<name>.sql`. Raises WarehouseUnavailable."""
-        return self._steadily(lambda: list(self._connected().query(sql.read(name), parameters).result_rows))
+        """The rows of the statement `sql/<name>.sql`, without labels to group by when `group_by` is an empty parameter.
+
+        Raises WarehouseUnavailable.
+        """
+        ungrouped = parameters is not None and parameters.get("group_by") == []
+        text = sql.read_ungrouped(name) if ungrouped else sql.read(name)
+        return self._steadily(lambda: list(self._connected().query(text, parameters).result_rows))
 
     def raw(self, statement: str, output: str, parameters: dict[str, Any] | None = None) -> bytes:
         """What a statement of a stranger answers, in this format of ClickHouse's; limits and rights are the reader's.
