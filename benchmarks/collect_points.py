@@ -1,8 +1,9 @@
 """Points by each interface over HTTP, in closed loop: how many a second are acknowledged, at what CPU of the server.
 
-Calls of one point (`GET /collect`), of ten (`POST /collect`), and bodies of 5,000 by all others, compressed as their
-senders do it; StatsD over one TCP connection, which knows no answers. Every acknowledged point is counted in the topic
-in the end. SECONDS sets the length of a run, ONE the name of the only one to run.
+Calls of one point (`GET /collect`, plain and by `data`), of ten (`POST /collect`), and bodies of 5,000 by all others,
+compressed as their senders do it; StatsD over one TCP connection, which knows no answers (by UDP it loses what is too
+much). Every acknowledged point is counted in the topic in the end. SECONDS sets the length of a run, ONE the name of
+the only one to run.
 """
 
 import gzip
@@ -10,10 +11,12 @@ import json
 import os
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import click
 import cramjam
 import zstandard
+from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from api.collect.remote_write import WriteRequest
@@ -56,6 +59,7 @@ def loads() -> dict[str, Load]:
     protobuf = "application/x-protobuf"
     return {
         "pair": _few([_get(point) for point in _points(CALLS)], 1, 512),
+        "data": _few([_data(point) for point in _points(CALLS)], 1, 512),
         "pairs": _few([_post("/collect", _pairs(first), "application/json") for first in range(0, CALLS, 10)], 10, 256),
         "ndjson": _many([_post("/v1/points", body, lines) for body in ndjson]),
         "ndjson.gzip": _many([_post("/v1/points", gzip.compress(body, 6), lines, "gzip") for body in ndjson]),
@@ -66,7 +70,8 @@ def loads() -> dict[str, Load]:
         "remote_write": _many(
             [_post("/api/v1/write", body, protobuf, "snappy") for body in map(_snappy, _remote_write())], 204
         ),
-        "otlp": _many([_post("/v1/metrics", body, protobuf) for body in _otlp()], 200),
+        "otlp": _many([_post("/v1/metrics", body, protobuf) for body in map(_protobuf, _otlp())], 200),
+        "otlp.json": _many([_post("/v1/metrics", body, "application/json") for body in map(_json, _otlp())], 200),
     }
 
 
@@ -94,6 +99,11 @@ def _get(point: Point) -> bytes:
     host = dict(point.series.labels)["host"]
     target = f"/collect?key={point.series.name}&value={point.value}&time={point.time}&host={host}"
     return b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target.encode()
+
+
+def _data(point: Point) -> bytes:
+    document = {point.series.name: point.value, "time": point.time, **dict(point.series.labels)}
+    return b"GET /collect?%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % urlencode({"data": json.dumps(document)}).encode()
 
 
 def _pairs(first: int) -> bytes:
@@ -125,7 +135,15 @@ def _remote_write() -> Iterator[bytes]:
         yield request.SerializeToString()
 
 
-def _otlp() -> Iterator[bytes]:
+def _protobuf(request: Any) -> bytes:
+    return bytes(request.SerializeToString())
+
+
+def _json(request: Any) -> bytes:
+    return str(json_format.MessageToJson(request, indent=None)).encode()
+
+
+def _otlp() -> Iterator[Any]:
     for body in range(BODIES):
         request: Any = ExportMetricsServiceRequest()
         scope = request.resource_metrics.add().scope_metrics.add()
@@ -135,7 +153,7 @@ def _otlp() -> Iterator[bytes]:
             )
             for key, value in point.series.labels:
                 data.attributes.add(key=key).value.string_value = value
-        yield request.SerializeToString()
+        yield request
 
 
 def _statsd() -> bytes:

@@ -128,6 +128,7 @@ def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> I
         for _ in range(1 if course.down else ROUNDS):
             priorities.apply(parts.children, ready=True)  # one may have been started anew
             rounds.append(_round(parts, collector, own, course, accepted))
+        click.echo(f"accepted, of the peak: {', '.join(f'{one.ratio:.2f}' for one in rounds)}")
         yield _judged(own, course, sorted(rounds, key=lambda one: one.ratio)[len(rounds) // 2])
 
 

@@ -16,7 +16,8 @@ CHECKOUT = Path(__file__).parents[2]
 PAGES = (CHECKOUT / "README.md", CHECKOUT / "docs" / "metrics.md")
 BLOCK = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(curl|cat|printf|\.venv/bin/python|\./tidewatch) ")
-SHOWN = ("/collect", "/v1/points", "/v1/errors", "8125", "client", "tidewatch agent", "tidewatch load", "/median/")
+SHOWN = ("/collect", "/v1/points", "/v1/errors", "/v1/metrics", "8125", "client", "tidewatch agent", "tidewatch load")
+ASKED = ("/median/", "/api/v1/series", "/errors/heatmap", "/api/v1/sql", "/q/", "/api/v1/metrics", "/openapi.json")
 START_MS = 1_330_603_200_000  # 2012-03-01T12:00:00Z: of this file's own
 
 
@@ -33,7 +34,7 @@ def pasted() -> Iterator[tuple[str, str]]:
 def test_the_lines_of_the_pages_do_what_they_say(world: World) -> None:
     """In their order, with the stack's ports."""
     found = list(pasted())
-    assert [part for part in SHOWN if not any(part in command for command, _ in found)] == []
+    assert [part for part in (*SHOWN, *ASKED) if not any(part in command for command, _ in found)] == []
     for command, expected in found:
         wait_until(lambda command=command, expected=expected: _wrong(world.settings, command, expected))  # type: ignore[misc]  # default arguments
 

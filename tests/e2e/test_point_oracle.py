@@ -93,7 +93,10 @@ def _by_statsd(settings: Settings, dice: random.Random) -> Iterator[tuple[str, l
         level = level + value if at % 2 else value
         levels.append(level)
         lines.append(f"{METRIC}:{'+' if at % 2 else ''}{value}|g|#host:statsd-gauge\n{METRIC}:inf|g\n{METRIC}\n")
-    lines += [f"{METRIC}:{value}|ms|#host:statsd-tcp\n{METRIC}:1|q\n" for value in timings]
+    lines += [
+        f"{METRIC}:{value}|{('ms', 'h', 'd')[at % 3]}|#host:statsd-tcp\n{METRIC}:1|q\n"
+        for at, value in enumerate(timings)
+    ]
     with socket.create_connection(place) as tcp:
         tcp.sendall("".join(lines).encode())
     yield "statsd-gauge", levels

@@ -102,6 +102,11 @@ def test_a_body_that_was_being_received_is_refused_too() -> None:
         waiting = [asyncio.create_task(sender.take({"headers": []}, _body(), work)) for _ in range(4)]
         await asyncio.sleep(0)
         arrived.set()
+        paused = 0
+        while not behind.done():
+            paused = max(paused, sender._paused)
+            await asyncio.sleep(0.001)
+        assert paused == 1
         with pytest.raises(Problem, match="more bulk requests come"):
             await behind
         free.set()
