@@ -7,10 +7,8 @@ names the parts to run. Of three rounds, peaks with their floods, the median cou
 """
 
 import os
-from dataclasses import replace
 from typing import Final
 
-import click
 import uvloop
 
 from api.collect.bulk import AT_ONCE
@@ -67,11 +65,7 @@ def flooded(kind: Kind, seconds: float) -> list[Result]:
         finally:
             child.stop(STOP_SECONDS)
         found = count_events(settings, kind.stream)
-    click.echo(f"accepted, of the peak: {', '.join(f'{calls.accepted / peak.rate:.2f}' for peak, calls in rounds)}")
-    peak, calls = sorted(rounds, key=lambda one: one[1].accepted / one[0].rate)[ROUNDS // 2]
-    # Memory that one round leaves behind counts as well.
-    peak = replace(peak, memory=rounds[0][0].memory)
-    calls = replace(calls, memory=max(one.memory for _, one in rounds))
+    peak, calls = flood.middle(rounds)
     flood.show(name, kind, peak, calls)
     results = flood.results(name, kind, peak, calls)
     wrong = [*_missing(kind, rounds, found), *flood.wrong(kind, peak, calls)]

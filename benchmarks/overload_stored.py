@@ -64,11 +64,6 @@ class Round(NamedTuple):
     flooded: Flood
     late: float
 
-    @property
-    def ratio(self) -> float:
-        """What was accepted, of the peak."""
-        return self.flooded.accepted / self.peak.rate
-
 
 @dataclass
 class Accepted:
@@ -128,16 +123,17 @@ def _floods(parts: Stack, collector: Child, kind: Kind, accepted: Accepted) -> I
         for _ in range(1 if course.down else ROUNDS):
             priorities.apply(parts.children, ready=True)  # one may have been started anew
             rounds.append(_round(parts, collector, own, course, accepted))
-        click.echo(f"accepted, of the peak: {', '.join(f'{one.ratio:.2f}' for one in rounds)}")
-        yield _judged(own, course, sorted(rounds, key=lambda one: one.ratio)[len(rounds) // 2])
+        yield _judged(own, course, rounds)
 
 
-def _judged(kind: Kind, course: Course, one: Round) -> tuple[list[Result], list[str]]:
+def _judged(kind: Kind, course: Course, rounds: list[Round]) -> tuple[list[Result], list[str]]:
     name = f"overload.stored.{course.name}"
-    flood.show(name, kind, one.peak, one.flooded)
-    click.echo(f"all accepted points stored once, {one.late:.0f} s after the flood\n")
-    results = [*flood.results(name, kind, one.peak, one.flooded), Result(f"{name}.caught_up", one.late, "s")]
-    return results, [f"{name}: {wrong}" for wrong in flood.wrong(kind, one.peak, one.flooded)]
+    peak, flooded = flood.middle([(one.peak, one.flooded) for one in rounds])
+    late = max(one.late for one in rounds)
+    flood.show(name, kind, peak, flooded)
+    click.echo(f"all accepted points stored once, {late:.0f} s after the flood\n")
+    results = [*flood.results(name, kind, peak, flooded), Result(f"{name}.caught_up", late, "s")]
+    return results, [f"{name}: {wrong}" for wrong in flood.wrong(kind, peak, flooded)]
 
 
 def _round(parts: Stack, collector: Child, kind: Kind, course: Course, accepted: Accepted) -> Round:

@@ -6,7 +6,7 @@ What waits is weighed by time, not by number: bodies of a hundred lines and of f
 from typing import Final
 
 _FEW: Final = 4  # so many are taken however long they are: few senders of large bodies are no overload
-_PATIENCE_SECONDS: Final = 0.1  # what is taken meanwhile waits as long again at most
+_PATIENCE_SECONDS: Final = 0.1  # half of what an accepted call may take
 _WEIGHT: Final = 0.1  # of the newest body in the means
 
 

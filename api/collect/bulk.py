@@ -23,7 +23,7 @@ _LONGEST_KEY: Final = 255  # of an Idempotency-Key
 # A refusal waits: who sends again at once, over connections that are kept, would take more from those that are accepted
 # than reading them does. The more wait the longer, so that refusing takes a tenth of the process (0.3 ms each).
 PAUSE_SECONDS: Final = 0.25  # at least
-_PAUSE_EACH: Final = 0.003  # for each that waits
+PAUSE_EACH: Final = 0.003  # for each that waits
 MOST_PAUSED: Final = 1000  # their bodies are forgotten, yet each holds a connection; those beyond are answered at once
 AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
 
@@ -67,7 +67,7 @@ class BulkSender:
         if self._paused < MOST_PAUSED:
             self._paused += 1
             try:
-                await asyncio.sleep(max(PAUSE_SECONDS, self._paused * _PAUSE_EACH))
+                await asyncio.sleep(max(PAUSE_SECONDS, self._paused * PAUSE_EACH))
             finally:
                 self._paused -= 1
         raise unavailable("more bulk requests come than can be read: send again later")

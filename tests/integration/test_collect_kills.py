@@ -83,30 +83,27 @@ def test_sigterm_finishes_what_is_in_flight(topic: Settings) -> None:
     """The tags wait for their batch when the signal comes."""
     linger = {"TIDEWATCH_API__LINGER_MILLISECONDS": "3000"}
     api = ApiServer(topic, **{NAME_VARIABLE: topic.topics.user_tags.name}, **linger)
-    with ThreadPoolExecutor(30) as pool:
-        answers = [pool.submit(api.call, "POST", "/user_tags", tag_line(number)) for number in range(30)]
-        wait_for_buffered(api, sum(len(tag_line(number)) for number in range(30)) // 2)
-        started = time.monotonic()
-        api.terminate()
-        statuses = [answer.result().status for answer in answers]
-    assert statuses == [204] * 30
-    assert api.wait() == 0
-    assert time.monotonic() - started < DRAIN_SECONDS
+    assert statuses_of_the_last(api, 30) == [204] * 30
     assert len(tags_in(read_log(topic))) == 30
 
 
 def test_sigterm_without_a_broker_answers_503_and_ends(topic: Settings) -> None:
     nowhere = {"TIDEWATCH_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "TIDEWATCH_API__DELIVERY_TIMEOUT_SECONDS": "60"}
     api = ApiServer(topic, **nowhere)
-    with ThreadPoolExecutor(5) as pool:
-        answers = [pool.submit(api.call, "POST", "/user_tags", tag_line(number)) for number in range(5)]
-        wait_for_buffered(api, sum(len(tag_line(number)) for number in range(5)) // 2)
+    assert statuses_of_the_last(api, 5) == [503] * 5
+
+
+def statuses_of_the_last(api: ApiServer, count: int) -> list[int]:
+    """Of so many tags that wait in the collector when SIGTERM comes; it ends well, and in time."""
+    with ThreadPoolExecutor(count) as pool:
+        answers = [pool.submit(api.call, "POST", "/user_tags", tag_line(number)) for number in range(count)]
+        wait_for_buffered(api, sum(len(tag_line(number)) for number in range(count)) // 2)
         started = time.monotonic()
         api.terminate()
         statuses = [answer.result().status for answer in answers]
-    assert statuses == [503] * 5
     assert api.wait() == 0
     assert time.monotonic() - started < DRAIN_SECONDS
+    return statuses
 
 
 def wait_for_buffered(api: ApiServer, least: int) -> None:

@@ -61,8 +61,10 @@ def test_a_refused_body_is_read_to_its_end() -> None:
     assert left == []
 
 
-def test_refusals_wait_but_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "PAUSE_SECONDS", 3600.0)
+@pytest.mark.parametrize("long", ["PAUSE_SECONDS", "PAUSE_EACH"])
+def test_refusals_wait_but_only_so_many(monkeypatch: pytest.MonkeyPatch, long: str) -> None:
+    """Each at least so long, and longer for each that waits."""
+    monkeypatch.setattr(bulk, long, 3600.0)
 
     async def body() -> Message:
         return {"type": "http.request", "body": b"x"}
