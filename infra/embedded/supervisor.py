@@ -11,6 +11,7 @@ from typing import Any, Final
 import psutil
 import structlog
 
+from contracts.names import DATA_PIPELINES
 from contracts.settings import Settings
 from infra.embedded import endpoints, guard, instance
 from infra.embedded.child import Child, end_group
@@ -21,7 +22,7 @@ from infra.embedded.steps import Step
 from infra.embedded.watched import Watched
 
 TICK_SECONDS: Final = 0.1
-MEASURE_SECONDS: Final = 5.0
+MEASURE_SECONDS: Final = 2.5
 KAFKA: Final = "kafka"
 
 log = structlog.get_logger()
@@ -96,7 +97,9 @@ class Supervisor:
                 changed = True
                 log.info(event, part=part.name)
         running = [part.child for part in self._parts if part.child is not None]
-        self._priorities.apply(running, ready=all(link.reason is None for link in self._links.values()))
+        ready = all(link.reason is None for link in self._links.values())
+        behind = max((self._behind[name].seconds for name in DATA_PIPELINES if name in self._behind), default=0.0)
+        self._priorities.apply(running, ready=ready, behind=behind)
         if changed:
             children = {part.name: part.child.pid for part in self._parts if part.child is not None}
             try:
