@@ -13,6 +13,7 @@ from api.asgi import JSON, Receive, Response, Scope, header, read_body, skip_bod
 from api.collect.backlog import Backlog
 from api.collect.collector import Clock, Collector
 from api.collect.decompress import check_encoding, decompress
+from api.collect.pause import Pause
 from api.collect.prepared import Bounds, LineError, Prepare, Prepared
 from api.problems import Problem, invalid, unavailable
 from contracts.settings import Settings
@@ -20,11 +21,7 @@ from contracts.settings import Settings
 _SMALL_BYTES: Final = 32_768  # up to here a body is read in the loop: under 0.2 ms
 _SHOWN_ERRORS: Final = 100
 _LONGEST_KEY: Final = 255  # of an Idempotency-Key
-# A refusal waits: who sends again at once, over connections that are kept, would take more from those that are accepted
-# than reading them does. The more wait the longer, so that refusing takes a tenth of the process (0.3 ms each).
-PAUSE_SECONDS: Final = 0.25  # at least
-PAUSE_EACH: Final = 0.003  # for each that waits
-MOST_PAUSED: Final = 1000  # their bodies are forgotten, yet each holds a connection; those beyond are answered at once
+_PAUSE_EACH: Final = 0.003  # seconds; refusing a body costs 0.3 ms
 AT_ONCE: Final = 16  # bodies being read or written: bounds the memory they take
 
 Reply = Callable[[Prepared], Response]
@@ -40,7 +37,7 @@ class BulkSender:
         self._bounds = Bounds(collector.partitions, settings.api.bulk_rows, settings.kafka.max_record_bytes // 2)
         self._clock = clock
         self._running = 0
-        self._paused = 0  # refusals that wait
+        self._pause = Pause(_PAUSE_EACH)
         self._backlog = Backlog()
         # One thread: reading a body is pure computation, more threads would only take the loop's turns.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
@@ -64,12 +61,7 @@ class BulkSender:
 
     async def _refuse(self) -> NoReturn:
         """Problem 503, after the pause."""
-        if self._paused < MOST_PAUSED:
-            self._paused += 1
-            try:
-                await asyncio.sleep(max(PAUSE_SECONDS, self._paused * PAUSE_EACH))
-            finally:
-                self._paused -= 1
+        await self._pause.wait()
         raise unavailable("more bulk requests come than can be read: send again later")
 
     async def _take(self, scope: Scope, receive: Receive, prepare: Prepare, once: str) -> Prepared | None:

@@ -8,14 +8,16 @@ import asyncio
 from typing import Final
 
 from api.asgi import Response, problem_response
+from api.collect.pause import Pause
 from api.problems import unavailable
 
 _LOOK_SECONDS: Final = 0.05
 _LATE_SECONDS: Final = (
     0.1  # the loop took so much longer for a turn: what comes in waits as long before it is even seen
 )
+_PAUSE_EACH: Final = 0.001  # seconds; refusing a call costs 0.1 ms
 # Made once: refusing must cost far less than taking.
-REFUSAL: Final[Response] = problem_response(
+_REFUSAL: Final[Response] = problem_response(
     unavailable("more events come than can be taken: send again later, or many in a call")
 )
 
@@ -28,10 +30,16 @@ class LoadGate:
         self.pending = 0
         self.late = False
         self._most = most
+        self._pause = Pause(_PAUSE_EACH)
 
     @property
     def refuses(self) -> bool:
         return self.pending >= self._most and self.late
+
+    async def refusal(self) -> Response:
+        """The answer to what is refused, after a pause: as many calls as are then under way are answered in time."""
+        await self._pause.wait()
+        return _REFUSAL
 
     async def watch(self) -> None:
         """Looks how late the loop is, until cancelled."""

@@ -7,7 +7,6 @@ from api.asgi import NO_CONTENT, Handler, Receive, Response, Scope, read_body
 from api.collect import otlp, remote_write
 from api.collect.bulk import BulkHandler, BulkSender, summary
 from api.collect.collector import Clock, Collector
-from api.collect.load import REFUSAL
 from api.collect.pairs import of_json, of_query, refused
 from api.collect.point_parse import Numbered, PointPreparer, read_errors, read_points
 from api.collect.prepared import Bounds, Prepared
@@ -23,7 +22,7 @@ class PointTaker:
 
     def __init__(self, collector: Collector, settings: Settings, clock: Clock) -> None:
         self.clock = clock
-        self._load = collector.load
+        self.load = collector.load  # of single calls
         self.sender = BulkSender(collector, settings, clock)
         self.preparer = PointPreparer(settings.api.series_a_metric)
         self._bounds = Bounds(collector.partitions, settings.api.bulk_rows, settings.kafka.max_record_bytes // 2)
@@ -40,11 +39,6 @@ class PointTaker:
             "/v1/metrics": {"POST": otlp.OtlpHandler(self.sender, self.preparer)},
         }
 
-    @property
-    def overloaded(self) -> bool:
-        """Whether single calls are to be refused: more come than this process can take."""
-        return self._load.refuses
-
     async def take(self, points: list[Point], now: int) -> Prepared:
         """Those that the cap on series allows, once they are durable."""
         numbered = [Numbered(number, point) for number, point in enumerate(points, 1)]
@@ -60,8 +54,8 @@ class PairsHandler:
         self._taker = taker
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
-        if self._taker.overloaded:
-            return REFUSAL
+        if self._taker.load.refuses:
+            return await self._taker.load.refusal()
         body = await read_body(receive, _LARGEST_PAIRS_BYTES)
         now = self._taker.clock()
         try:

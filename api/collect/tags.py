@@ -6,7 +6,6 @@ from api import metrics
 from api.asgi import NO_CONTENT, Receive, Response, Scope, read_body
 from api.collect.collector import Clock, Collector
 from api.collect.lane import shard_of
-from api.collect.load import REFUSAL
 from api.problems import invalid
 from contracts.tags import InvalidTag, check_not_future, decode_tag, encode_tag, event_time
 
@@ -23,7 +22,7 @@ class TagHandler:
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
         if self._collector.load.refuses:
-            return REFUSAL
+            return await self._collector.load.refusal()
         body = await read_body(receive, _LARGEST_TAG_BYTES)
         now = self._clock()
         try:

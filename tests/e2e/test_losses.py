@@ -18,7 +18,7 @@ from stores import clickhouse
 from testbed.generator import START_MS, Traffic
 from testbed.queries import MINUTE_MS, AggregateQuery
 from tests.e2e.test_streams import COUNTS, DAY_MS
-from tests.e2e.world import World, questions, wait_until
+from tests.e2e.world import PATIENCE, World, questions, wait_until
 
 BATCH = 50  # tags a call
 
@@ -63,7 +63,7 @@ def execute(stack: Settings, statement: str) -> None:
 
 
 def run_rebuild(*what: str) -> str:
-    result = CliRunner().invoke(rebuild.command, what)
+    result = CliRunner().invoke(rebuild.command, [*what, "--wait", str(PATIENCE)])
     assert result.exit_code == 0, result.output
     return result.output
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from api.collect import pause
 from api.collect.load import LoadGate
 from contracts.settings import Api, Settings
 from tests.unit.asgi_calls import Answer, Caller, with_app
@@ -49,6 +50,20 @@ def test_a_refused_tag_was_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert refused.headers["content-type"] == "application/problem+json"
     assert "more events come than can be taken" in refused.json["detail"]
     assert 'tidewatch_api_buffered_bytes{topic="user-tags"} 0.0' in metrics
+
+
+def test_a_refusal_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who is refused sends again at once, and those that are under way wait behind ever more refusals."""
+    monkeypatch.setattr(pause, "PAUSE_SECONDS", 3600.0)
+
+    async def run() -> None:
+        refused = asyncio.create_task(LoadGate(2).refusal())
+        for _ in range(5):  # turns of the loop, of which an answer at once takes one
+            await asyncio.sleep(0)
+        assert not refused.done()
+        refused.cancel()
+
+    asyncio.run(run())
 
 
 def test_what_waits_is_counted_until_it_is_settled(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_body_that_was_being_received_is_refused_too() -> None:
         arrived.set()
         paused = 0
         while not behind.done():
-            paused = max(paused, sender._paused)
+            paused = max(paused, sender._pause.waiting)
             await asyncio.sleep(0.001)
         assert paused == 1
         with pytest.raises(Problem, match="more bulk requests come"):

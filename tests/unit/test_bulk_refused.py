@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from api.asgi import Message
-from api.collect import bulk
-from api.collect.bulk import AT_ONCE, MOST_PAUSED, BulkSender
+from api.collect import pause
+from api.collect.bulk import AT_ONCE, BulkSender
 from api.collect.bulk_parse import prepare_tags
 from api.collect.collector import Collector
 from api.collect.prepared import Prepared
@@ -61,26 +61,18 @@ def test_a_refused_body_is_read_to_its_end() -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("long", ["PAUSE_SECONDS", "PAUSE_EACH"])
-def test_refusals_wait_but_only_so_many(monkeypatch: pytest.MonkeyPatch, long: str) -> None:
-    """Each at least so long, and longer for each that waits."""
-    monkeypatch.setattr(bulk, long, 3600.0)
+def test_a_refusal_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pause, "PAUSE_SECONDS", 3600.0)
 
     async def body() -> Message:
         return {"type": "http.request", "body": b"x"}
 
     async def run() -> None:
         async with busy() as sender:
-            calls = [
-                asyncio.create_task(sender.take({"headers": []}, body, prepare_tags)) for _ in range(MOST_PAUSED + 2)
-            ]
-            done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-            assert (len(done), len(waiting)) == (2, MOST_PAUSED)
-            await end(calls)
-            again = asyncio.create_task(sender.take({"headers": []}, body, prepare_tags))
+            refused = asyncio.create_task(sender.take({"headers": []}, body, prepare_tags))
             for _ in range(5):  # turns of the loop, of which an answer at once takes two
                 await asyncio.sleep(0)
-            assert not again.done()  # there is room again
-            await end([again])
+            assert not refused.done()
+            await end([refused])
 
     asyncio.run(run())
