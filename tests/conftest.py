@@ -156,9 +156,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TogetherS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The whole stack comes first, as it takes longest. The operators' tests come after all that starts a Flink node: they
-    run Python workers within this process, which the node would find and use in place of its own. Last those that are
-    short, so that both processes end at the same time.
+    """The whole stack comes first, as it takes longest. The operators' tests come after all that starts a Flink node:
+    they run Python workers within this process, which the node would find and use in place of its own. Last those that
+    are short, so that both processes end at the same time.
     """
     rooms = ["tests/e2e/", "tests/integration/", "tests/flink/"]
     items.sort(key=lambda item: next((at for at, room in enumerate(rooms) if room in item.nodeid), len(rooms)))
