@@ -13,7 +13,7 @@ from api.problems import unavailable
 
 _LOOK_SECONDS: Final = 0.05
 _LATE_SECONDS: Final = (
-    0.1  # the loop took so much longer for a turn: what comes in waits as long before it is even seen
+    0.05  # the loop took so much longer for a turn: what comes in waits as long before it is even seen
 )
 _PAUSE_EACH: Final = 0.001  # seconds; refusing a call costs 0.1 ms
 # Made once: refusing must cost far less than taking.
