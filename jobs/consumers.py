@@ -34,6 +34,7 @@ def newest(settings: Settings, topic: Topic, group: str) -> dict[str, bytes]:
     with opened(settings, topic, group, TO_THE_END) as (consumer, places):
         for place in places:
             place.offset = OFFSET_BEGINNING
+        consumer.list_topics(topic.name, timeout=HELD_SECONDS)  # connects at once, where `assign` takes half a second
         consumer.assign(places)
         left = len(places)
         while left:
