@@ -17,25 +17,20 @@ from contracts.settings import Settings
 from contracts.times import DAY_MS, format_seconds
 from contracts.watched_bins import BINS_PREFIX
 from infra import topic_records
+from jobs import consumers
 
+GROUP: Final = "tidewatch-rules"
 SHIPPED: Final = Path(__file__).parents[1] / "alerts" / "rules.yml"
 
 
 def read(settings: Settings) -> dict[str, bytes]:
     """The newest value of each key; ClickException when the broker does not tell."""
-    records: dict[str, bytes] = {}
     try:
-        for message in topic_records.held(settings, settings.topics.rules):
-            key, value = (message.key() or b"").decode(), message.value()
-            if value is None:
-                records.pop(key, None)
-            else:
-                records[key] = value
+        return consumers.newest(settings, settings.topics.rules, GROUP)
     except KafkaException as error:
         raise click.ClickException(
             f"the broker at {settings.bootstrap_servers} does not show the rules: {error}; see `tidewatch status`"
         ) from None
-    return records
 
 
 def write(settings: Settings, records: Mapping[str, bytes | None]) -> None:
