@@ -247,16 +247,17 @@ def test_published_bins_end_at_what_was_counted(ran: Run) -> None:
         assert {one.stream for one in progress} == {"points"}
 
 
+@pytest.mark.parametrize("bundle", [40, 7])
 def test_history_that_is_read_fast_closes_each_bin_once(
-    environments: Environments, settings: Settings, broker: RealPart, clickhouse: RealPart
+    environments: Environments, settings: Settings, broker: RealPart, clickhouse: RealPart, bundle: int
 ) -> None:
-    """Minutes pass in one bundle: partials must leave before the watermark that closes their bins."""
+    """Minutes pass in one bundle, or less than one: partials must leave before the watermark that closes their bins."""
     settings = watched(settings.model_copy(update={"jobs": Jobs(ten_second_metrics=[])}), settings.topics)
     two = [series_of(name, "gauge", {}) for name in (WATCHED, "mem")]
     points = [Point(two[at // 30 % 2], START_MS + 4000 * at, 1.0) for at in range(150)]  # each metric alone for minutes
     log = [Record(4 * at, one.time, one.time, encode_points([one])) for at, one in enumerate(points)]
     counter = metrics.PointCounter(settings, Source(settings.topics.points, uuid4(), {}), {7: 0})
-    env = environments(bundle_size=40, bundle_milliseconds=5000)
+    env = environments(bundle_size=bundle, bundle_milliseconds=5000)
     partials = record_stream(env, log).key_by(lambda row: 7, key_type=Types.INT())
     counted = partials.process(counter, Types.ROW([Types.INT(), BLOB()]))
     shards = counted.key_by(lambda row: row[0], key_type=Types.INT())
