@@ -10,8 +10,11 @@ from analysis import arrow, bin_partials, bins, blocks
 from analysis.bins import Fine
 from analysis.blocks import Block
 from contracts.codec import Record
+from contracts.names import CANARY_METRIC
 from contracts.point_codec import DecodedPoints, decode_points
 from contracts.points import Series
+from contracts.settings import Jobs
+from contracts.watched_bins import Spans
 
 _HEAD: Final = struct.Struct("<qqqqqq")  # the block's five numbers and `written`
 
@@ -50,6 +53,12 @@ class FoldedBins(NamedTuple):
     def series(self) -> Mapping[int, Series]:
         """All that the records name, by id."""
         return {identity: one for part in self.decoded for identity, one in part.series.items()}
+
+
+def fine_bins(jobs: Jobs, watched: Mapping[str, Spans]) -> Fine:
+    """Which metrics have bins of seconds: those of the settings, and those that rules watch, as far as they do."""
+    ten_seconds = {**watched, **bins.always([*jobs.ten_second_metrics, CANARY_METRIC])}
+    return {1: bins.always(jobs.second_metrics), 10: ten_seconds}
 
 
 def fold(count: BinCount | None, records: Iterable[Record], fine: Fine) -> FoldedBins:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from contracts.points import Series
+from contracts.watched_bins import ALWAYS, Spans
 
 MINUTE: Final = 60  # seconds: the resolution that every series has
 BIN_SCHEMA: Final = pa.schema(
@@ -31,7 +32,13 @@ BIN_SCHEMA: Final = pa.schema(
 )
 NO_BINS: Final = BIN_SCHEMA.empty_table()
 
-Fine = Mapping[int, Collection[str]]  # the metrics that have bins of so many seconds, besides those of a minute
+# By their length in seconds, besides those of a minute: the metrics that have such bins, and where in time.
+Fine = Mapping[int, Mapping[str, Spans]]
+
+
+def always(metrics: Collection[str]) -> dict[str, Spans]:
+    """These metrics, at all times."""
+    return dict.fromkeys(metrics, ALWAYS)
 
 
 def of_points(points: pa.RecordBatch, series: Mapping[int, Series], fine: Fine) -> pa.Table:
@@ -40,9 +47,32 @@ def of_points(points: pa.RecordBatch, series: Mapping[int, Series], fine: Fine) 
     for resolution, metrics in fine.items():
         marked = [identity for identity, one in series.items() if one.name in metrics]
         if marked:
-            theirs = np.isin(points["series"].to_numpy(), np.array(marked, np.uint64))
-            tables.append(_single(points.filter(pa.array(theirs)), resolution))
+            theirs = points.filter(pa.array(_are_of(points, marked)))
+            tables.append(_within(_single(theirs, resolution), marked, series, metrics))
     return pa.concat_tables(tables)
+
+
+def _are_of(table: pa.RecordBatch | pa.Table, series: list[int]) -> NDArray[np.bool_]:
+    """Whether each row is of one of these series."""
+    return np.isin(table["series"].to_numpy(), np.array(series, np.uint64))
+
+
+def _within(
+    single: pa.Table, marked: list[int], series: Mapping[int, Series], metrics: Mapping[str, Spans]
+) -> pa.Table:
+    """The bins, all of the marked series, without those that begin where their metric has none."""
+    if single.num_rows == 0:
+        return single
+    start = single["start"].to_numpy()
+    first, last = int(start.min()), int(start.max())
+    kept = np.ones(len(start), bool)
+    for metric, spans in metrics.items():
+        if any(one.start <= first and last < one.before for one in spans):
+            continue  # mostly: none of these bins begins near the ends of a span
+        theirs = _are_of(single, [one for one in marked if series[one].name == metric])
+        there = [(one.start <= start) & (start < one.before) for one in spans]
+        kept &= ~theirs | np.logical_or.reduce(there)
+    return single if kept.all() else single.filter(pa.array(kept))
 
 
 def _single(points: pa.RecordBatch, resolution: int) -> pa.Table:

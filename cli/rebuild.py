@@ -80,13 +80,16 @@ def _profiles() -> None:
 def _bins(wait: float) -> None:
     import time
 
+    from cli import rule_topic
     from cli.rebuilding_bins import recount
+    from contracts import watched_bins
     from contracts.settings_source import load
     from stores import clickhouse, point_archive
 
     settings = load()
+    watched, _ = watched_bins.from_records(rule_topic.read(settings))
     with clickhouse.connect(settings, timeout=600) as client:
-        found = recount(client, settings, time.monotonic() + wait)
+        found = recount(client, settings, watched, time.monotonic() + wait)
         click.echo(f"{point_archive.totals(client).counted} points are counted")
     if found:
         click.echo(f"{found} differences to the points remain: `tidewatch audit` shows them")

@@ -8,13 +8,14 @@ from clickhouse_connect.driver.client import Client
 from rich.progress import track
 
 from analysis import bins
-from analysis.bin_counting import BinCount
+from analysis.bin_counting import BinCount, fine_bins
 from analysis.bins import Fine
 from analysis.blocks import Block
 from contracts.names import BINS_TABLE
 from contracts.points import Series
 from contracts.settings import Settings
 from contracts.times import MINUTE_MS
+from contracts.watched_bins import Spans
 from jobs.point_rows import bin_rows
 from stores import archive, point_archive
 from stores.point_archive import ListedBlock
@@ -23,12 +24,12 @@ ARCHIVE_SECONDS: Final = 5.0  # at most, until what is counted is kept too
 RETRY_SECONDS: Final = 1.0
 
 
-def recount(client: Client, settings: Settings, deadline: float) -> int:
+def recount(client: Client, settings: Settings, watched: Mapping[str, Spans], deadline: float) -> int:
     """Counts all listed blocks anew, and again those that then differ from the points, until `deadline` (monotonic);
-    how many differences remain. Rows come out as the job writes them, to the bit."""
-    days, jobs = settings.clickhouse.points_days, settings.jobs
-    fine: Fine = {1: jobs.second_metrics, 10: jobs.ten_second_metrics}
-    series = point_archive.series_of_metrics(client, [*jobs.second_metrics, *jobs.ten_second_metrics])
+    how many differences remain. Rows come out as the job writes them, to the bit. `watched`: see `fine_bins`."""
+    days = settings.clickhouse.points_days
+    fine = fine_bins(settings.jobs, watched)
+    series = point_archive.series_of_metrics(client, sorted({name for metrics in fine.values() for name in metrics}))
     patience = min(deadline, time.monotonic() + ARCHIVE_SECONDS)
     while archive.ahead(client, archive.POINTS) and time.monotonic() < patience:
         time.sleep(RETRY_SECONDS)

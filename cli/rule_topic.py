@@ -1,6 +1,7 @@
 """The topic `rules`, and rules in words."""
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -8,30 +9,28 @@ import click
 import msgspec
 from confluent_kafka import KafkaException
 
-from contracts.rule_sets import Change, parse, to_records
-from contracts.rules import SHORTEST_BIN_MS, Common, selectors
+from contracts import watched_bins
+from contracts.rule_sets import Change, RuleSet, parse, to_records
+from contracts.rules import Common, selectors
 from contracts.selectors import Selector
 from contracts.settings import Settings
+from contracts.times import DAY_MS, format_seconds
+from contracts.watched_bins import BINS_PREFIX
 from infra import topic_records
+from jobs import consumers
 
+GROUP: Final = "tidewatch-rules"
 SHIPPED: Final = Path(__file__).parents[1] / "alerts" / "rules.yml"
 
 
 def read(settings: Settings) -> dict[str, bytes]:
     """The newest value of each key; ClickException when the broker does not tell."""
-    records: dict[str, bytes] = {}
     try:
-        for message in topic_records.held(settings, settings.topics.rules):
-            key, value = (message.key() or b"").decode(), message.value()
-            if value is None:
-                records.pop(key, None)
-            else:
-                records[key] = value
+        return consumers.newest(settings, settings.topics.rules, GROUP)
     except KafkaException as error:
         raise click.ClickException(
             f"the broker at {settings.bootstrap_servers} does not show the rules: {error}; see `tidewatch status`"
         ) from None
-    return records
 
 
 def write(settings: Settings, records: Mapping[str, bytes | None]) -> None:
@@ -42,16 +41,27 @@ def write(settings: Settings, records: Mapping[str, bytes | None]) -> None:
         raise click.ClickException(f"not all rules were written, apply them again: {error}") from None
 
 
+def wanted(settings: Settings, held: Mapping[str, bytes], rules: RuleSet) -> dict[str, bytes]:
+    """What the topic, which holds `held`, is to hold so that these rules are in force: they, and the bins that they ask
+    for. To be written at once, as these begin a moment from now."""
+    now = time.time_ns() // 1_000_000
+    metrics = watched_bins.watched(rules.rules.values())
+    oldest = now - settings.clickhouse.points_days * DAY_MS
+    return to_records(rules) | watched_bins.to_records(held, metrics, now, oldest)
+
+
 def ship(settings: Settings) -> None:
     """Puts the shipped rules in force where none ever were; KafkaException when the broker does not take them."""
     topic = settings.topics.rules
     if topic_records.written(settings, topic) == 0:
         rules = parse(SHIPPED.read_text(), str(SHIPPED))
-        topic_records.write(settings, topic, to_records(rules))
+        topic_records.write(settings, topic, wanted(settings, {}, rules))
 
 
 def words(change: Change) -> str:
-    """`+`, `-` or `~`, the key, and of what is changed each field before and after."""
+    """`+`, `-` or `~`, the key, and of what is changed each field before and after; of bins, from when on."""
+    if change.key.startswith(BINS_PREFIX) and change.after is not None:
+        return _words_of_bins(change.key, watched_bins.decode(change.after))
     if change.before is None:
         return f"+ {change.key}"
     if change.after is None:
@@ -64,16 +74,10 @@ def words(change: Change) -> str:
     return f"~ {change.key}  {'; '.join(told)}"
 
 
-def without_bins(rules: Mapping[str, Common], ten_second_metrics: Collection[str]) -> list[str]:
-    """A line for each rule that judges bins of ten seconds of a metric that has none, and so would never hold."""
-    return [
-        f"rule {name} judges bins of {rule.bin}, which {selector.metric} has only when "
-        "the setting jobs.ten_second_metrics names it"
-        for name, rule in rules.items()
-        if rule.source_ms == SHORTEST_BIN_MS
-        for selector in selectors(rule)
-        if selector.metric and selector.metric not in ten_second_metrics
-    ]
+def _words_of_bins(key: str, spans: watched_bins.Spans) -> str:
+    is_open = watched_bins.is_open(spans)
+    at = spans[-1].start if is_open else spans[-1].before
+    return f"{'+' if is_open else '-'} {key}  of ten seconds from {format_seconds(at)}Z on"
 
 
 def watched(rule: Common) -> str:

@@ -34,14 +34,12 @@ def command() -> None:
 def apply(file: Path, dry_run: bool) -> None:
     """Make the rules of FILE those that are in force: validates, shows the difference, writes it."""
     from cli import rule_topic
-    from contracts.rule_sets import changes, to_records
+    from contracts.rule_sets import changes
     from contracts.settings_source import load
 
     settings, rules = load(), _read(file)
-    for line in rule_topic.without_bins(rules.rules, settings.jobs.ten_second_metrics):
-        click.echo(f"warning: {line}", err=True)
-    wanted = to_records(rules)
-    found = changes(rule_topic.read(settings), wanted)
+    held = rule_topic.read(settings)
+    found = changes(held, rule_topic.wanted(settings, held, rules))
     for change in found:
         click.echo(rule_topic.words(change))
     if not found:

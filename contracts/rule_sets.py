@@ -1,7 +1,8 @@
 """Sets of rules: read from YAML, and as the records of topic `rules`.
 
 The key of a record is `rule/<name>`, its value the rule as a JSON object. A record without a value deletes. What a file
-has under `monitor` are rules as well: they are written out when it is read, and the topic knows no difference.
+has under `monitor` are rules as well: they are written out when it is read, and the topic knows no difference. Records
+of other keys are no rules: see `watched_bins`.
 """
 
 from collections.abc import Iterator
@@ -108,7 +109,7 @@ def from_records(records: dict[str, bytes]) -> tuple[RuleSet, list[str]]:
     problems = []
     for key, value in sorted(records.items()):
         if not key.startswith(RULE_PREFIX):
-            continue  # a list that was written before monitors were rules; the next `rules apply` deletes it
+            continue  # of bins, or a list of when monitors were no rules, which the next `rules apply` deletes
         try:
             rule = decode(value)
         except msgspec.DecodeError as error:

@@ -197,7 +197,7 @@ class Jobs(Section):
     patterns_parallelism: int = Field(default=1, ge=1)
     points_lateness_minutes: int = Field(default=10, ge=0)
     second_metrics: list[str] = ["errors"]  # these also have bins of a second,
-    ten_second_metrics: list[str] = ["errors"]  # and these of ten, which are published too: rules watch them closely
+    ten_second_metrics: list[str] = ["errors"]  # and these of ten, published too, whether or not a rule asks for them
 
 
 class Alerts(Section):

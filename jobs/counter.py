@@ -53,7 +53,7 @@ class BlockCounter(PartitionBuffer, Generic[C]):
         # By key, and by the length of a slot, the last slot with a timer: saves setting it anew.
         self._timers: dict[int, dict[int, int]] = {}
 
-    def shortest_bin(self, payload: bytes) -> int:
+    def shortest_bin(self, payload: bytes, event_time: int) -> int:
         """Milliseconds of the shortest bins that are closed and that the record with this payload may add to."""
         return MINUTE_MS
 
@@ -106,14 +106,15 @@ class BlockCounter(PartitionBuffer, Generic[C]):
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # A bin's partials must be on their way before the watermark that closes it: Flink fires this timer before it
         # hands the watermark on.
-        lengths = {self.shortest_bin(value[0] or b"")}
+        time = clamp(value[2].to_epoch_milli())
+        lengths = {self.shortest_bin(value[0] or b"", time)}
         key = ctx.get_current_key()
         if key not in self._timers:  # the first record since a start, a tick perhaps: the closers may lack timers, too
             self._timers[key] = {}
             lengths.add(self.least_bin)  # of what is pending, whose timers a restore may have lost
             yield from self.wake()
         for length in sorted(lengths):
-            slot = clamp(value[2].to_epoch_milli()) // length
+            slot = time // length
             if self._timers[key].get(length) != slot:
                 ctx.timer_service().register_event_time_timer((slot + 1) * length - 1)
                 self._timers[key][length] = slot

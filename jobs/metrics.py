@@ -20,19 +20,20 @@ from analysis.bin_counting import BinCount, fold
 from analysis.bin_partials import RESOLUTIONS
 from contracts import dead_letters
 from contracts.codec import Record, Reject
-from contracts.names import BINS_TABLE, CANARY_METRIC, POINT_BLOCKS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
+from contracts.names import BINS_TABLE, POINT_BLOCKS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
 from contracts.point_codec import DecodedPoints, decode_points
 from contracts.point_names import may_name
 from contracts.points import Series
 from contracts.series import Progress
 from contracts.settings import Jobs, Settings
-from contracts.times import DAY_MS, MINUTE_MS
+from contracts.times import DAY_MS, MINUTE_MS, NO_TIME_MS
 from jobs.buffer import WriteFailed, pack, unpack
 from jobs.closer import MinuteCloser
 from jobs.counter import BlockCounter, partial_rows
 from jobs.flink import BLOB, Pipeline, Source
 from jobs.point_rows import bin_rows, block_rows, point_rows, series_rows
 from jobs.run import run
+from jobs.watched_metrics import WatchedMetrics
 from jobs.writer import Writer
 
 NAME = "metrics"
@@ -71,21 +72,19 @@ class PointCounter(BlockCounter[BinCount]):
     least_bin = min(RESOLUTIONS) * 1000
 
     def __init__(self, settings: Settings, source: Source, partitions: dict[int, int]) -> None:
-        jobs = settings.jobs
         super().__init__(settings, source, partitions)
         self._topic = source.topic.name
-        self._fine = {1: jobs.second_metrics, 10: [*jobs.ten_second_metrics, CANARY_METRIC]}
-        self._closed_soon = [f'"{name}"'.encode() for name in self._fine[10]]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._behind = runtime_context.get_list_state(ListStateDescriptor("behind", BLOB()))  # counted, not yet kept
         self._letters = letters()
         self._keeper = PointKeeper(self._settings, self._topic_id)
+        self._watched = WatchedMetrics(self._settings)
         super().open(runtime_context)
 
-    def shortest_bin(self, payload: bytes) -> int:
+    def shortest_bin(self, payload: bytes, event_time: int) -> int:
         """Mostly a minute: a replay that stopped at each ten seconds of the log would write pieces a sixth as large."""
-        return self.least_bin if may_name(payload, self._closed_soon) else MINUTE_MS
+        return self.least_bin if may_name(payload, self._watched.at(event_time).names) else MINUTE_MS
 
     def load(self, data: bytes) -> BinCount:
         return BinCount.load(data)
@@ -98,7 +97,8 @@ class PointCounter(BlockCounter[BinCount]):
         self._open.update(current.dump())
 
     def fold(self, partition: int, count: BinCount | None, records: list[Record]) -> tuple[list[BinCount], list[Any]]:
-        folded = fold(count, records, self._fine)
+        newest = max((record.event_time for record in records), default=NO_TIME_MS)
+        folded = fold(count, records, self._watched.at(newest).fine)
         rejects = self._kept(partition, records, folded.decoded)
         partials = bin_partials.shards(folded.partial, folded.series, self._settings.jobs.series_shards)
         return folded.counts, [*partial_rows(partials), *(self._letter(partition, one) for one in rejects)]

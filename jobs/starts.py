@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 import sql
 from contracts.names import (
@@ -18,10 +19,8 @@ from contracts.names import (
 )
 from contracts.settings import Settings, Topic
 from contracts.times import NO_TIME_MS, event_time
+from jobs.consumers import opened
 from stores import clickhouse
-
-if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Message, TopicPartition
 
 BROKER_SECONDS = 10.0
 ASK_SECONDS = 0.2
@@ -94,7 +93,7 @@ def recent_starts(settings: Settings, topic: Topic, back_ms: int) -> dict[int, i
     By event time, and about: a record may be older than one before it. For a job that has no results of its own to go
     on from, and needs to know only a while. Empty for a topic without events.
     """
-    with _consumer(settings, topic, "tidewatch-starts") as (consumer, places):
+    with opened(settings, topic, "tidewatch-starts") as (consumer, places):
         logs = [_Log(consumer, place) for place in places]
         newest = max((log.newest() for log in logs), default=NO_TIME_MS)
         if newest <= NO_TIME_MS:
@@ -105,7 +104,7 @@ def recent_starts(settings: Settings, topic: Topic, back_ms: int) -> dict[int, i
 class _Log:
     """A partition's records by event time. Those that know no time tell nothing: `NO_TIME_MS`."""
 
-    def __init__(self, consumer: "Consumer", place: "TopicPartition") -> None:
+    def __init__(self, consumer: Consumer, place: TopicPartition) -> None:
         self._consumer, self._place = consumer, place
         self._begin, self._end = consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)
         self.partition: int = place.partition
@@ -149,7 +148,7 @@ class _Log:
         raise StartError(f"the broker does not hand out offset {low} of {self._place.topic}/{self.partition}")
 
 
-def _event_time(message: "Message") -> int:
+def _event_time(message: Message) -> int:
     told = dict(message.headers() or []).get(EVENT_TIME_HEADER)
     return event_time(told.encode() if isinstance(told, str) else told, int(message.timestamp()[1]))
 
@@ -171,7 +170,7 @@ def start_of(partition: int, begin: int, listed: tuple[int, int] | None) -> int:
 
 def _begins(settings: Settings, topic: Topic) -> dict[int, int]:
     """The first offset of each partition's log."""
-    with _consumer(settings, topic, "tidewatch-starts") as (consumer, places):
+    with opened(settings, topic, "tidewatch-starts") as (consumer, places):
         return {place.partition: consumer.get_watermark_offsets(place, timeout=BROKER_SECONDS)[0] for place in places}
 
 
@@ -179,17 +178,15 @@ def _committed(settings: Settings, stream: _Stream) -> dict[int, int]:
     """By partition, up to where those pipelines have committed that ever did; the least of them."""
     least: dict[int, int] = {}
     for pipeline in stream.pipelines:
-        with _consumer(settings, stream.topic, f"tidewatch-{pipeline}") as (consumer, places):
+        with opened(settings, stream.topic, f"tidewatch-{pipeline}") as (consumer, places):
             for place in _told(consumer, places):
                 if place.offset >= 0:
                     least[place.partition] = min(place.offset, least.get(place.partition, place.offset))
     return least
 
 
-def _told(consumer: "Consumer", places: "list[TopicPartition]") -> "list[TopicPartition]":
+def _told(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
     """What the group has committed. A broker that is only about to lead the group says so, and is asked again."""
-    from confluent_kafka import KafkaError, KafkaException
-
     soon = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
     deadline = time.monotonic() + BROKER_SECONDS
     while True:
@@ -199,16 +196,3 @@ def _told(consumer: "Consumer", places: "list[TopicPartition]") -> "list[TopicPa
             if error.args[0].code() not in soon or time.monotonic() > deadline:
                 raise
             time.sleep(ASK_SECONDS)
-
-
-@contextmanager
-def _consumer(settings: Settings, topic: Topic, group: str) -> Iterator["tuple[Consumer, list[TopicPartition]]"]:
-    """With the partitions of the topic."""
-    from confluent_kafka import Consumer, TopicPartition  # where the job is submitted; workers may not have it
-
-    quiet = {"enable.auto.commit": False, "enable.partition.eof": True}
-    consumer = Consumer({**settings.kafka_client, "group.id": group, **quiet})
-    try:
-        yield consumer, [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
-    finally:
-        consumer.close()

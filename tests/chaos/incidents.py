@@ -23,11 +23,12 @@ from pydantic import SecretStr
 
 from alerts.message import Message
 from benchmarks.results import Result, record
-from cli.rule_topic import write
+from cli import rule_topic
 from contracts.alerts import decode
-from contracts.rule_sets import parse, to_records
+from contracts.rule_sets import parse
 from contracts.settings import Settings
 from contracts.settings_source import load
+from contracts.watched_bins import LEAD_MS
 from infra import topic_records
 from testbed.faults import PYTHON_WORKER
 from tests.chaos import stack as acts
@@ -182,8 +183,9 @@ async def _run(settings: Settings, receiver: HttpReceiver, store: Postgres, plan
     wanted = {(str(number), "resolved") for number in range(plan.incidents)}
     try:
         await _until(stack.is_ready, "the platform")
-        write(settings, to_records(parse(yaml.safe_dump({"rules": [RULE]}), METRIC)))
-        await asyncio.sleep(BIN_MS / 1000)  # rules reach the job within a checkpoint or two
+        rules = parse(yaml.safe_dump({"rules": [RULE]}), METRIC)
+        rule_topic.write(settings, rule_topic.wanted(settings, {}, rules))
+        await asyncio.sleep((LEAD_MS + BIN_MS) / 1000)  # until there are bins of ten seconds
         sending = asyncio.create_task(source.run())
         await Faults(stack, store, receiver, plan.seed).run(plan.faults, plan.incidents * plan.pause)
         await _until(lambda: source.is_over, "the last incident", plan.incidents * plan.pause + GIVE_UP)
@@ -251,8 +253,7 @@ def _settings(receiver: HttpReceiver, store: Postgres) -> Settings:
     file.write_text(yaml.safe_dump({"receivers": {"hook": hook, "log": {"kind": "log"}}, "routes": routes}))
     found = load()
     alerts = found.alerts.model_copy(update={"routes": str(file.absolute()), "store_url": SecretStr(store.url)})
-    jobs = found.jobs.model_copy(update={"ten_second_metrics": [*found.jobs.ten_second_metrics, METRIC]})
-    return found.model_copy(update={"state_dir": FOLDER, "alerts": alerts, "jobs": jobs})
+    return found.model_copy(update={"state_dir": FOLDER, "alerts": alerts})
 
 
 @contextmanager

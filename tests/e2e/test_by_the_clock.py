@@ -14,11 +14,11 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner
 
-from cli import supervision
+from cli import rule_topic, supervision
 from cli.main import main
+from contracts import rule_sets, watched_bins
 from contracts.alerts import Alert, decode
 from contracts.names import DETECTION_JOB
-from contracts.rule_sets import from_records
 from contracts.settings import CONFIG_VARIABLE, Settings
 from contracts.tags import ProductInfo, UserTag
 from contracts.times import MINUTE_MS
@@ -40,7 +40,11 @@ rules:
     above: 3
     severity: critical
     labels: {team: shop}
+  - {name: fresh-load, kind: threshold, select: {metric: fresh_load}, above: 3, bin: 10s}
 """
+FRESH: Final = """
+    SELECT resolution, toUnixTimestamp(min(start)) * 1000 FROM bins
+    WHERE series IN (SELECT id FROM point_series WHERE metric = 'fresh_load') GROUP BY resolution"""
 SCORES: Final = """
     SELECT toUnixTimestamp(start) * 1000 AS minute, value
     FROM scores
@@ -57,7 +61,7 @@ def minute(stack: Settings, world: World, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CONFIG_VARIABLE, str(instance.settings_file(stack)))
         assert CliRunner().invoke(main, ["rules", "apply", str(file)]).exit_code == 0
-    assert rules_in_force(stack) == {"many-buys"}
+    assert rules_in_force(stack) == {"many-buys", "fresh-load"}
     numbers = count(1000)
     # This minute when the rule is there before it closes, else the next.
     bad = (now() + REACH_MS) // MINUTE_MS * MINUTE_MS
@@ -66,8 +70,14 @@ def minute(stack: Settings, world: World, tmp_path_factory: pytest.TempPathFacto
     world.post_bulk([tag(bad + number, "BUY", "Rulia", number) for number in range(5)])
     deadline = time.monotonic() + PATIENCE
     killed = False
-    while len(alerts(stack)) < 2 or len(told(world, stack)) < 2 or not scored(stack, "user_tags_revenue", bad):
-        assert time.monotonic() < deadline, (alerts(stack), scored(stack, "user_tags_views", bad))
+    while (
+        len(alerts(stack)) < 2
+        or len(told(world, stack)) < 2
+        or not scored(stack, "user_tags_revenue", bad)
+        or not alerts(stack, "fresh-load")
+    ):
+        came = alerts(stack), alerts(stack, "fresh-load"), scored(stack, "user_tags_views", bad)
+        assert time.monotonic() < deadline, came
         if alerts(stack) and not killed:
             killed = True
             kill_alert_service(stack)
@@ -84,6 +94,16 @@ def test_a_rule_is_put_in_force_and_its_alert_comes_and_goes(stack: Settings, wo
     assert told(world, stack) == [("log", "firing"), ("log", "resolved")], "once, though the service was killed"
 
 
+def test_a_rule_brings_the_bins_of_ten_seconds_that_it_judges(stack: Settings, minute: int) -> None:
+    """Of a metric that nobody had heard of, while the job runs; and none of what came before they were to begin."""
+    (begin,) = [one.start for one in watched_bins.from_records(rule_topic.read(stack))[0]["fresh_load"]]
+    with clickhouse.connect(stack) as client:
+        first = {int(resolution): int(start) for resolution, start in client.query(FRESH).result_rows}
+    assert first[60] < begin <= first[10]
+    assert [one.status for one in alerts(stack, "fresh-load")] == ["firing"]
+    assert alerts(stack, "fresh-load")[0].starts_at == first[10]
+
+
 def test_a_closed_minute_is_scored(stack: Settings, world: World, minute: int) -> None:
     """Out of the job `detection` as the supervisor keeps it."""
     assert FlinkCluster(stack).running(DETECTION_JOB) is not None
@@ -95,7 +115,8 @@ def test_a_closed_minute_is_scored(stack: Settings, world: World, minute: int) -
 
 
 def go_on(world: World, numbers: Iterator[int]) -> None:
-    """Views and buys of now, and of many cookies, so that all partitions make progress."""
+    """Views and buys of now, and of many cookies, so that all partitions make progress; and a point."""
+    assert world.call("GET", "/collect?key=fresh_load&value=9").status < 300
     world.post_bulk([tag(now(), action, "Elsewhere", next(numbers)) for _ in range(5) for action in ("VIEW", "BUY")])
     time.sleep(EVERY)
 
@@ -105,10 +126,10 @@ def tag(time_ms: int, action: Any, country: str, number: int) -> UserTag:
     return UserTag(time_ms, f"rules-{number}", country, "PC", action, "o", product)
 
 
-def alerts(stack: Settings) -> list[Alert]:
+def alerts(stack: Settings, rule: str = "many-buys") -> list[Alert]:
     """Of the rule, as a reader of committed transactions finds them."""
     found = [decode(message.value() or b"") for message in topic_records.held(stack, stack.topics.alerts)]
-    return [alert for alert in found if alert.rule == "many-buys"]
+    return [alert for alert in found if alert.rule == rule]
 
 
 def told(world: World, stack: Settings) -> list[tuple[str, str]]:
@@ -131,10 +152,7 @@ def scored(stack: Settings, metric: str, begin: int) -> list[tuple[Any, ...]]:
 
 
 def rules_in_force(stack: Settings) -> set[str]:
-    records: dict[str, bytes] = {}
-    for message in topic_records.held(stack, stack.topics.rules):
-        records[(message.key() or b"").decode()] = message.value() or b""
-    return set(from_records({key: value for key, value in records.items() if value})[0].rules)
+    return set(rule_sets.from_records(rule_topic.read(stack))[0].rules)
 
 
 def now() -> int:

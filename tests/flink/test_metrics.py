@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
@@ -21,6 +22,8 @@ from contracts.points import Point, Series, series_of
 from contracts.series import Bin, Progress
 from contracts.settings import Jobs, Settings, Topic, Topics
 from contracts.times import MINUTE_MS
+from contracts.watched_bins import BINS_PREFIX
+from infra import topic_records
 from infra import topics as kafka_topics
 from jobs import metrics
 from jobs.flink import BLOB, Source
@@ -33,7 +36,8 @@ from tests.flink.test_operators import read
 PARTITIONS = 4
 MINUTES = 5
 START_MS = 1_646_092_800_000  # 2022-03-01T00:00:00Z
-WATCHED = "cpu"  # its bins of ten seconds are published, too
+WATCHED = "cpu"  # by rules: its bins of ten seconds are published, too, where they watch
+SPANS = ((START_MS + 40_000, START_MS + 90_000), (START_MS + 150_000, None))
 Key = tuple[int, int, int]  # resolution in seconds, series, start in seconds
 
 
@@ -103,7 +107,7 @@ def ran(environments: Environments, settings: Settings, broker: RealPart, clickh
     # Timers by the clock that are pending when a bounded input ends do not fire: the first run flushes each record.
     for parallelism, flush_bytes in ((1, 1), (2, 2000)):
         bounds = {"flush_bytes": flush_bytes, "unwritten_bytes": 0}
-        jobs = settings.jobs.model_copy(update={**bounds, "ten_second_metrics": [WATCHED]})
+        jobs = settings.jobs.model_copy(update={**bounds, "ten_second_metrics": []})
         execute(environments(parallelism), run, settings.model_copy(update={"jobs": jobs}))
     return run
 
@@ -112,13 +116,20 @@ def execute(env: StreamExecutionEnvironment, run: Run, settings: Settings) -> No
     name = uuid4().hex
     points_topic = Topic(name="collected-points", partitions=PARTITIONS)
     series_topic, letters_topic = Topic(name=f"series-{name}"), Topic(name=f"letters-{name}", partitions=1)
-    topics = Topics(series=series_topic, dead_letters=letters_topic)
-    settings = settings.model_copy(update={"topics": topics})
-    kafka_topics.ensure(settings, START_SECONDS)
+    settings = watched(settings, Topics(series=series_topic, dead_letters=letters_topic))
     metrics.build(env, settings, Collection(points_topic, run.topic_id, {}, env, *run.sent))
     env.execute("metrics on a collection")
     run.letters.append([dead_letters.decode(value) for value in read(settings, letters_topic)])
     run.messages.append([one for value in read(settings, series_topic) for one in series.decode(value)])
+
+
+def watched(settings: Settings, topics: Topics) -> Settings:
+    """With these topics, and one of rules that watch as `SPANS` has it."""
+    rules = Topic(name=f"rules-{uuid4().hex}", partitions=1)
+    found = settings.model_copy(update={"topics": topics.model_copy(update={"rules": rules})})
+    kafka_topics.ensure(found, START_SECONDS)
+    topic_records.write(found, rules, {f"{BINS_PREFIX}{WATCHED}": msgspec.json.encode({"spans": SPANS})})
+    return found
 
 
 def query(run: Run, statement: str) -> list[tuple[Any, ...]]:
@@ -152,11 +163,16 @@ def bins_of(points: list[dict[str, Any]], names: dict[int, Series]) -> dict[Key,
     """The points of each bin, in the order of the log."""
     found: defaultdict[Key, list[dict[str, Any]]] = defaultdict(list)
     for point in points:
-        fine = {"errors": [1], WATCHED: [10]}.get(names[point["series"]].name, [])
+        name, second = names[point["series"]].name, point["time"] // 1000
+        start = (second - second % 10) * 1000
+        fine = [1] * (name == "errors") + [10] * (name == WATCHED and is_watched(start))
         for resolution in (60, *fine):
-            second = point["time"] // 1000
             found[resolution, point["series"], second - second % resolution].append(point)
     return found
+
+
+def is_watched(start: int) -> bool:
+    return any(begin <= start and (end is None or start < end) for begin, end in SPANS)
 
 
 def total(values: list[float]) -> float:
@@ -231,16 +247,17 @@ def test_published_bins_end_at_what_was_counted(ran: Run) -> None:
         assert {one.stream for one in progress} == {"points"}
 
 
+@pytest.mark.parametrize("bundle", [40, 7])
 def test_history_that_is_read_fast_closes_each_bin_once(
-    environments: Environments, settings: Settings, clickhouse: RealPart
+    environments: Environments, settings: Settings, broker: RealPart, clickhouse: RealPart, bundle: int
 ) -> None:
-    """Minutes pass in one bundle: partials must leave before the watermark that closes their bins."""
-    settings = settings.model_copy(update={"jobs": Jobs(ten_second_metrics=[WATCHED])})
+    """Minutes pass in one bundle, or less than one: partials must leave before the watermark that closes their bins."""
+    settings = watched(settings.model_copy(update={"jobs": Jobs(ten_second_metrics=[])}), settings.topics)
     two = [series_of(name, "gauge", {}) for name in (WATCHED, "mem")]
     points = [Point(two[at // 30 % 2], START_MS + 4000 * at, 1.0) for at in range(150)]  # each metric alone for minutes
     log = [Record(4 * at, one.time, one.time, encode_points([one])) for at, one in enumerate(points)]
     counter = metrics.PointCounter(settings, Source(settings.topics.points, uuid4(), {}), {7: 0})
-    env = environments(bundle_size=40, bundle_milliseconds=5000)
+    env = environments(bundle_size=bundle, bundle_milliseconds=5000)
     partials = record_stream(env, log).key_by(lambda row: 7, key_type=Types.INT())
     counted = partials.process(counter, Types.ROW([Types.INT(), BLOB()]))
     shards = counted.key_by(lambda row: row[0], key_type=Types.INT())

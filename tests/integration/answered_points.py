@@ -6,6 +6,7 @@ from functools import cache
 from uuid import UUID
 
 from analysis.bin_counting import fold
+from analysis.bins import always
 from contracts.codec import Record
 from contracts.names import BINS_TABLE, POINT_SERIES_TABLE, POINTS_TABLE
 from contracts.point_codec import decode_points, encode_points
@@ -57,7 +58,7 @@ def insert(settings: Settings) -> None:
         for at, one in enumerate(all_points[start : start + 50] for start in range(0, len(all_points), 50))
     ]
     decoded = decode_points(log)
-    folded = fold(None, log, {1: ["errors"]})
+    folded = fold(None, log, {1: always(["errors"])})
     with sessions.connect(settings) as client:
         for _ in range(2):
             client.insert_arrow(POINT_SERIES_TABLE, series_rows(list(decoded.series.values()), now // DAY_MS))

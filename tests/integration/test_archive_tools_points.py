@@ -2,30 +2,42 @@
 
 import random
 import re
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 
-from analysis.bin_counting import BinCount
+from analysis.bin_counting import BinCount, fine_bins
 from analysis.bin_counting import fold as fold_bins
+from contracts import watched_bins
 from contracts.codec import Record
 from contracts.point_codec import encode_points_arrow
 from contracts.points import Point, series_of
+from contracts.settings_source import load
+from infra import topic_records
+from infra import topics as kafka_topics
 from jobs.point_rows import bin_rows, point_rows, series_rows
 from jobs.point_rows import block_rows as point_block_rows
+from tests.conftest import START_SECONDS, RealPart
 from tests.integration.archive_world import PARTITIONS, World, audited, rebuilt
 
 SENT_AT = 1_646_092_800_000  # 2022-03-01T00:00:00Z
+# What rules watched of the metric `cpu`, as the topic says it.
+WATCHED = {"bins/cpu": b'{"spans":[[1646092830000,1646092890000],[1646092900000,null]]}'}
 ALL_BINS = "SELECT * FROM bins FINAL ORDER BY ALL"
+BINS_OF_CPU = """
+    SELECT uniqExact(start) FROM bins
+    WHERE resolution = 10 AND series IN (SELECT id FROM point_series WHERE metric = 'cpu')"""
 
 
 @pytest.fixture
 def points(world: World) -> World:
-    """The same world with points too, of three blocks a partition, counted in pieces as the job does."""
+    """The same world with points too, of three blocks a partition, counted in pieces as the job does; rules watched one
+    metric for a while."""
     dice = random.Random(5)  # noqa: S311  # repeatable
     series = [series_of("cpu", "gauge", {"host": "a"}), series_of("errors", "counter", {"build": "1", "code": "-7"})]
     ingested, jobs = world.logs[0][0].ingested, world.settings.jobs
-    fine = {1: jobs.second_metrics, 10: jobs.ten_second_metrics}
+    fine = fine_bins(jobs, watched_bins.from_records(WATCHED)[0])
     for partition in range(PARTITIONS):
         log = []
         for number in range(12):
@@ -86,6 +98,15 @@ def test_audit_says_that_the_bins_stand_still(points: World) -> None:
     assert "the bins stand still" in result.output
 
 
+@pytest.fixture
+def rules(broker: RealPart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic of rules, of the test's own, says the same."""
+    monkeypatch.setenv("TIDEWATCH_TOPICS__RULES__NAME", f"rules-{uuid4().hex[:8]}")
+    own = load()
+    kafka_topics.ensure(own, START_SECONDS)
+    topic_records.write(own, own.topics.rules, WATCHED)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -94,10 +115,11 @@ def test_audit_says_that_the_bins_stand_still(points: World) -> None:
         "ALTER TABLE bins UPDATE count = 99, sum = 0 WHERE resolution = 1 SETTINGS mutations_sync = 1",
     ],
 )
-def test_rebuild_makes_the_bins_that_the_job_wrote(points: World, damage: str) -> None:
+def test_rebuild_makes_the_bins_that_the_job_wrote(points: World, rules: None, damage: str) -> None:
     """The same keys, versions and numbers, to the bit."""
     before = points.query(ALL_BINS)
     assert {row[0] for row in before} == {1, 10, 60}
+    assert points.query(BINS_OF_CPU)[0][0] > 5
     points.command(damage)
     assert points.query(ALL_BINS) != before
     for _ in range(2):

@@ -17,9 +17,12 @@ from contracts.point_codec import decode_points, encode_points, encode_points_ar
 from contracts.points import Point, Series, series_of
 from contracts.series import Bin, decode, encode
 from contracts.times import MINUTE_MS
+from contracts.watched_bins import Span
 from tests.unit.strategies import NOW, pieces
 
-FINE = {1: ["errors"], 10: ["watched", "errors"]}
+# Of ten seconds where rules watch it.
+SPANS = (Span(NOW - 3 * MINUTE_MS, NOW - 2 * MINUTE_MS - 10_000), Span(NOW - MINUTE_MS))
+FINE = {1: bins.always(["errors"]), 10: {"watched": SPANS, **bins.always(["errors"])}}
 RESOLUTIONS = {"errors": (60, 1, 10), "watched": (60, 10), "cpu": (60,)}
 VALUES = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-100, 100)
 SERIES = st.builds(
@@ -58,8 +61,13 @@ def brute_force(log: Sequence[Record]) -> dict[tuple[int, int, int], tuple[Any, 
     for series, time, value, offset in points_of(log):
         for resolution in RESOLUTIONS[series.name]:
             start = time // (1000 * resolution) * 1000 * resolution
-            held.setdefault((series.id, resolution, start), []).append((time, value, offset))
+            if (series.name, resolution) != ("watched", 10) or is_watched(start):
+                held.setdefault((series.id, resolution, start), []).append((time, value, offset))
     return {key: _bin(rows) for key, rows in held.items()}
+
+
+def is_watched(start: int) -> bool:
+    return NOW - 180_000 <= start < NOW - 130_000 or start >= NOW - 60_000
 
 
 def _bin(rows: list[tuple[int, float, int]]) -> tuple[Any, ...]:

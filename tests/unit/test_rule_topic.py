@@ -1,19 +1,22 @@
-"""What `tidewatch rules` says of rules, without a broker."""
+"""What `tidewatch rules` says and writes of rules, without a broker."""
 
-from cli.rule_topic import without_bins
-from contracts.rule_sets import parse
+from cli import rule_topic
+from contracts.rule_sets import changes, parse
+from contracts.settings import Settings
 
 RULES = """
 rules:
   - {name: slow, kind: threshold, select: {metric: load}, above: 1}
   - {name: soon, kind: threshold, select: {metric: load}, above: 1, bin: 10s}
-  - {name: codes, kind: mean_threshold, select: {metric: errors}, threshold: 2, bin: 30s}
-  - {name: any, kind: threshold, select: {match: ["host=a"]}, above: 1, bin: 10s}
 """
 
 
-def test_a_rule_over_bins_that_there_are_not_is_told() -> None:
-    rules = parse(RULES, "f.yml").rules
-    (line,) = without_bins(rules, ["errors"])
-    assert line.startswith("rule soon judges bins of 10s, which load has only when")
-    assert without_bins(rules, ["errors", "load"]) == []
+def test_a_rule_over_bins_of_ten_seconds_brings_them_and_takes_them_away() -> None:
+    settings = Settings()
+    applied = rule_topic.wanted(settings, {}, parse(RULES, "f.yml"))
+    first, *others = map(rule_topic.words, changes({}, applied))
+    assert first.startswith("+ bins/load  of ten seconds from 20")
+    assert others == ["+ rule/slow", "+ rule/soon"]
+    without = "\n".join(RULES.splitlines()[:-1])
+    again = rule_topic.wanted(settings, applied, parse(without, "f.yml"))
+    assert again.keys() == {"rule/slow"}, "taken back before they began"
