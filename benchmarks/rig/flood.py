@@ -146,7 +146,7 @@ def wrong(kind: Kind, most: Peak, flooded: Flood) -> list[str]:
     """What does not hold of rate, latency and memory."""
     late, refused = (quantile(sorted(one), 0.99) for one in (flooded.calls.accepted, flooded.calls.shed))
     before, memory = most.memory, flooded.memory
-    answered = (len(flooded.calls.accepted) + len(flooded.calls.shed)) / flooded.seconds
+    answered = max(1, len(flooded.calls.accepted) + len(flooded.calls.shed)) / flooded.seconds
     bound = max(LATE, KEPT * most.p99, BUSY * kind.clients / answered)
     bounds = [
         (flooded.accepted >= LEAST_OF_THE_PEAK * most.rate, "too little was accepted"),
