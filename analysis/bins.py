@@ -66,7 +66,8 @@ def _within(
     start = single["start"].to_numpy()
     first, last = int(start.min()), int(start.max())
     kept = np.ones(len(start), bool)
-    for metric, spans in metrics.items():
+    for metric in {series[one].name for one in marked}:
+        spans = metrics[metric]
         if any(one.start <= first and last < one.before for one in spans):
             continue  # mostly: none of these bins begins near the ends of a span
         theirs = _are_of(single, [one for one in marked if series[one].name == metric])
