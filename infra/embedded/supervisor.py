@@ -98,7 +98,8 @@ class Supervisor:
                 log.info(event, part=part.name)
         running = [part.child for part in self._parts if part.child is not None]
         ready = all(link.reason is None for link in self._links.values())
-        behind = max((self._behind[name].seconds for name in DATA_PIPELINES if name in self._behind), default=0.0)
+        measured = self._behind  # which another thread replaces
+        behind = max((measured[name].seconds for name in DATA_PIPELINES if name in measured), default=0.0)
         self._priorities.apply(running, ready=ready, behind=behind)
         if changed:
             children = {part.name: part.child.pid for part in self._parts if part.child is not None}
