@@ -61,7 +61,7 @@ def ship(settings: Settings) -> None:
 def words(change: Change) -> str:
     """`+`, `-` or `~`, the key, and of what is changed each field before and after; of bins, from when on."""
     if change.key.startswith(BINS_PREFIX) and change.after is not None:
-        return _words_of_bins(change.key, watched_bins.decode(change.after))
+        return _words_of_bins(change, watched_bins.decode(change.after))
     if change.before is None:
         return f"+ {change.key}"
     if change.after is None:
@@ -74,10 +74,13 @@ def words(change: Change) -> str:
     return f"~ {change.key}  {'; '.join(told)}"
 
 
-def _words_of_bins(key: str, spans: watched_bins.Spans) -> str:
-    is_open = watched_bins.is_open(spans)
-    at = spans[-1].start if is_open else spans[-1].before
-    return f"{'+' if is_open else '-'} {key}  of ten seconds from {format_seconds(at)}Z on"
+def _words_of_bins(change: Change, after: watched_bins.Spans) -> str:
+    found, _ = watched_bins.from_records({change.key: change.before or b""})
+    before = found.get(change.key.removeprefix(BINS_PREFIX), ())
+    if watched_bins.is_open(before) == watched_bins.is_open(after):
+        return f"~ {change.key}  of ten seconds: what is over is forgotten"
+    sign, at = ("+", after[-1].start) if watched_bins.is_open(after) else ("-", after[-1].before)
+    return f"{sign} {change.key}  of ten seconds from {format_seconds(at)}Z on"
 
 
 def watched(rule: Common) -> str:
