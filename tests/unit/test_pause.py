@@ -31,15 +31,20 @@ def test_refusals_wait_but_only_so_many(monkeypatch: pytest.MonkeyPatch, least: 
     asyncio.run(run())
 
 
-def test_each_waits_longer_than_the_one_before() -> None:
-    async def run() -> list[int]:
-        refusals, ended = Pause(0.3), list[int]()
+def test_each_waits_longer_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
 
-        async def one(number: int) -> None:
-            await refusals.wait()
-            ended.append(number)
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.Event().wait()
 
-        await asyncio.gather(*(one(number) for number in range(3)))
-        return ended
+    async def run() -> None:
+        refusals = Pause(0.1)
+        calls = [asyncio.create_task(refusals.wait()) for _ in range(5)]
+        await asyncio.wait(calls, timeout=0)
+        for one in calls:
+            one.cancel()
 
-    assert asyncio.run(run()) == [0, 1, 2]
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    asyncio.run(run())
+    assert waits == pytest.approx([0.25, 0.25, 0.3, 0.4, 0.5])
