@@ -87,7 +87,9 @@ def _bins(wait: float) -> None:
     from stores import clickhouse, point_archive
 
     settings = load()
-    watched, _ = watched_bins.from_records(rule_topic.read(settings))
+    watched, problems = watched_bins.from_records(rule_topic.read(settings))
+    for problem in problems:
+        click.echo(f"bins are not counted: {problem}", err=True)
     with clickhouse.connect(settings, timeout=600) as client:
         found = recount(client, settings, watched, time.monotonic() + wait)
         click.echo(f"{point_archive.totals(client).counted} points are counted")
