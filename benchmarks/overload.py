@@ -68,7 +68,7 @@ def flooded(kind: Kind, seconds: float) -> list[Result]:
     peak, calls = flood.middle(rounds)
     flood.show(name, kind, peak, calls)
     results = flood.results(name, kind, peak, calls)
-    wrong = [*_missing(kind, rounds, found), *flood.wrong(kind, peak, calls)]
+    wrong = [*_missing(kind, rounds, found), *flood.wrong(peak, calls)]
     if wrong:
         raise BenchmarkFailed("; ".join(wrong), results)
     return results

@@ -133,7 +133,7 @@ def _judged(kind: Kind, course: Course, rounds: list[Round]) -> tuple[list[Resul
     flood.show(name, kind, peak, flooded)
     click.echo(f"all accepted points stored once, {late:.0f} s after the flood\n")
     results = [*flood.results(name, kind, peak, flooded), Result(f"{name}.caught_up", late, "s")]
-    return results, [f"{name}: {wrong}" for wrong in flood.wrong(kind, peak, flooded)]
+    return results, [f"{name}: {wrong}" for wrong in flood.wrong(peak, flooded)]
 
 
 def _round(parts: Stack, collector: Child, kind: Kind, course: Course, accepted: Accepted) -> Round:

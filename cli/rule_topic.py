@@ -10,7 +10,7 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from contracts import watched_bins
-from contracts.rule_sets import Change, RuleSet, parse, to_records
+from contracts.rule_sets import Change, RuleSet, from_records, parse, to_records
 from contracts.rules import Common, selectors
 from contracts.selectors import Selector
 from contracts.settings import Settings
@@ -51,11 +51,20 @@ def wanted(settings: Settings, held: Mapping[str, bytes], rules: RuleSet) -> dic
 
 
 def ship(settings: Settings) -> None:
-    """Puts the shipped rules in force where none ever were; KafkaException when the broker does not take them."""
+    """Puts the shipped rules in force where none ever were. Where there are some, brings the bins that they ask for, if
+    whoever put them in force did not know of such. KafkaException when the broker does not take them."""
     topic = settings.topics.rules
     if topic_records.written(settings, topic) == 0:
-        rules = parse(SHIPPED.read_text(), str(SHIPPED))
-        topic_records.write(settings, topic, wanted(settings, {}, rules))
+        records = wanted(settings, {}, parse(SHIPPED.read_text(), str(SHIPPED)))
+    else:
+        held = consumers.newest(settings, topic, GROUP)
+        rules, _ = from_records(held)
+        records = {
+            key: value
+            for key, value in wanted(settings, held, rules).items()
+            if key.startswith(BINS_PREFIX) and key not in held
+        }
+    topic_records.write(settings, topic, records)
 
 
 def words(change: Change) -> str:

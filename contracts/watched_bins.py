@@ -2,11 +2,12 @@
 
 Whoever puts rules in force writes it beside them. The key of a record is `bins/<metric>`, its value a JSON object with
 `spans`, pairs of epoch milliseconds: a bin that begins in [first, second) is counted; null stands for no end. A change
-holds from `LEAD_MS` after it was decided, never before: so whoever reads the topic now and then knows in time, and what
-is counted is a function of what the topic holds, whenever it is counted.
+holds from `LEAD_MS` after it was decided or a little later, never before: so whoever reads the topic now and then knows
+in time, and what is counted is a function of what the topic holds, whenever it is counted.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from math import lcm
 from typing import Final
 
 import msgspec
@@ -39,10 +40,15 @@ class _Value(Struct, frozen=True):
     spans: Spans
 
 
-def watched(rules: Iterable[Common]) -> set[str]:
-    """The metrics that these rules name and judge by bins of ten seconds."""
-    closely = [rule for rule in rules if rule.source_ms == SHORTEST_BIN_MS]
-    return {selector.metric for rule in closely for selector in selectors(rule)} - {""}
+def watched(rules: Iterable[Common]) -> dict[str, int]:
+    """The metrics that these rules name and judge by bins of ten seconds; of each, a time in milliseconds that each
+    rule divides into whole bins of its own."""
+    found: dict[str, int] = {}
+    for rule in rules:
+        if rule.source_ms == SHORTEST_BIN_MS:
+            for selector in selectors(rule):
+                found[selector.metric] = lcm(found.get(selector.metric, 1), rule.bin_ms)
+    return {metric: length for metric, length in found.items() if metric}
 
 
 def from_records(records: Mapping[str, bytes]) -> tuple[dict[str, Spans], list[str]]:
@@ -58,19 +64,25 @@ def from_records(records: Mapping[str, bytes]) -> tuple[dict[str, Spans], list[s
     return found, problems
 
 
-def to_records(held: Mapping[str, bytes], metrics: Collection[str], now: int, oldest: int) -> dict[str, bytes]:
-    """What the topic should hold when rules watch these metrics from `now` on (epoch milliseconds), and holds `held`.
+def to_records(held: Mapping[str, bytes], metrics: Mapping[str, int], now: int, oldest: int) -> dict[str, bytes]:
+    """What the topic should hold when rules watch these metrics (see `watched`) from `now` on (epoch milliseconds), and
+    holds `held`.
 
     A metric that is watched already keeps its span, whatever else changes of its rules. Spans that ended before
     `oldest` are forgotten.
     """
     known, _ = from_records(held)
-    change = -(-(now + LEAD_MS) // SHORTEST_BIN_MS) * SHORTEST_BIN_MS
     spans = {
-        metric: _changed(known.get(metric, ()), metric in metrics, change) for metric in sorted({*known, *metrics})
+        metric: _changed(known.get(metric, ()), metric in metrics, _change(now, metrics.get(metric, SHORTEST_BIN_MS)))
+        for metric in sorted({*known, *metrics})
     }
     kept = {metric: tuple(one for one in its if one.end is None or one.end > oldest) for metric, its in spans.items()}
     return {BINS_PREFIX + metric: _encoder.encode(_Value(its)) for metric, its in kept.items() if its}
+
+
+def _change(now: int, length: int) -> int:
+    """Where bins of that length begin: a rule would take a part of its first one for the whole."""
+    return -(-(now + LEAD_MS) // length) * length
 
 
 def _changed(spans: Spans, is_watched: bool, change: int) -> Spans:

@@ -14,10 +14,13 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from analysis.watch.scored import ScoredBin
+from cli import rule_topic
 from cli.main import main
 from contracts.alerts import Alert, alert_id, decode, encode
+from contracts.rule_sets import parse, to_records
 from contracts.series import Bin
 from contracts.settings import Settings
+from infra import topic_records
 from infra import topics as kafka_topics
 from jobs.score_rows import score_rows
 from stores import clickhouse as store
@@ -106,6 +109,17 @@ def test_a_file_that_is_wrong_changes_nothing(own: Settings, tmp_path: Path) -> 
     answer = CliRunner().invoke(main, ["rules", "apply", str(file)])
     assert "no pattern 'there_is_none' in sql/patterns" in str(answer.exception)
     assert tidewatch("rules", "list") == "0 rules\n"
+
+
+def test_rules_that_know_of_no_bins_get_those_that_they_judge(own: Settings) -> None:
+    """An older release put them in force, or removed the records beside them; the platform looks when it starts."""
+    rules = "rules: [{name: r, kind: threshold, select: {metric: load}, above: 1, bin: 10s}]"
+    topic_records.write(own, own.topics.rules, to_records(parse(rules, "f")))
+    rule_topic.ship(own)
+    held = rule_topic.read(own)
+    assert sorted(held) == ["bins/load", "rule/r"]
+    rule_topic.ship(own)
+    assert rule_topic.read(own) == held
 
 
 @pytest.fixture

@@ -35,7 +35,17 @@ STEP = 10_000
 
 def test_metrics_are_watched_by_the_rules_that_name_them_and_judge_ten_seconds() -> None:
     rules = parse(RULES, "f.yml").rules.values()
-    assert watched_bins.watched(rules) == {"disk", "errors", "failed", "all"}
+    assert watched_bins.watched(rules) == {"disk": STEP, "errors": 3 * STEP, "failed": STEP, "all": STEP}
+
+
+def test_they_begin_with_a_whole_bin_of_each_rule() -> None:
+    """Of a sum below a limit, a part of a bin would be told."""
+    texts = [f"{{name: r{bin}, kind: threshold, select: {{metric: a}}, below: 1, bin: {bin}s}}" for bin in (20, 50, 90)]
+    metrics = watched_bins.watched(parse(f"rules: [{', '.join(texts)}]", "f.yml").rules.values())
+    assert metrics == {"a": 900_000}
+    ((begin, _),) = ((span.start, span.end) for span in spans_of(watched_bins.to_records({}, metrics, NOW + 1, 0))["a"])
+    assert begin >= NOW + LEAD_MS
+    assert begin % 900_000 == 0
 
 
 def spans_of(records: Mapping[str, bytes]) -> dict[str, Spans]:
@@ -45,7 +55,7 @@ def spans_of(records: Mapping[str, bytes]) -> dict[str, Spans]:
 
 
 def changed(held: dict[str, bytes], *metrics: str, now: int = NOW, oldest: int = 0) -> dict[str, bytes]:
-    return watched_bins.to_records(held, metrics, now, oldest)
+    return watched_bins.to_records(held, dict.fromkeys(metrics, STEP), now, oldest)
 
 
 def test_a_metric_keeps_its_span_while_any_rule_watches_it() -> None:
