@@ -11,7 +11,6 @@ from typing import Any, Final
 import psutil
 import structlog
 
-from contracts.names import DATA_PIPELINES
 from contracts.settings import Settings
 from infra.embedded import endpoints, guard, instance
 from infra.embedded.child import Child, end_group
@@ -22,7 +21,7 @@ from infra.embedded.steps import Step
 from infra.embedded.watched import Watched
 
 TICK_SECONDS: Final = 0.1
-MEASURE_SECONDS: Final = 2.5
+MEASURE_SECONDS: Final = 5.0
 KAFKA: Final = "kafka"
 
 log = structlog.get_logger()
@@ -97,10 +96,7 @@ class Supervisor:
                 changed = True
                 log.info(event, part=part.name)
         running = [part.child for part in self._parts if part.child is not None]
-        ready = all(link.reason is None for link in self._links.values())
-        measured = self._behind  # which another thread replaces
-        behind = max((measured[name].seconds for name in DATA_PIPELINES if name in measured), default=0.0)
-        self._priorities.apply(running, ready=ready, behind=behind)
+        self._priorities.apply(running, ready=all(link.reason is None for link in self._links.values()))
         if changed:
             children = {part.name: part.child.pid for part in self._parts if part.child is not None}
             try:

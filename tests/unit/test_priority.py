@@ -9,7 +9,7 @@ import pytest
 from contracts.settings import Settings
 from infra.embedded.child import Child
 from infra.embedded.part import Part
-from infra.embedded.priority import FED, STARVED, Priorities
+from infra.embedded.priority import Priorities
 
 NICE = 7
 OWN = os.getpriority(os.PRIO_PROCESS, 0)
@@ -75,17 +75,6 @@ def test_it_takes_its_share_while_something_is_missing(children: list[Child]) ->
     assert niceness(children[0]) == {OWN}
     priorities.apply(children, ready=True)
     assert niceness(children[0]) == {OWN + NICE}
-
-
-@only_root
-def test_it_takes_its_share_while_answers_are_old(children: list[Child]) -> None:
-    priorities = Priorities(NICE)
-    between = (FED + STARVED) / 2
-    seen = []
-    for behind in (0.0, between, STARVED + 1, between, 0.0):
-        priorities.apply(children, ready=True, behind=behind)
-        seen.append(niceness(children[0]))
-    assert seen == [{OWN + NICE}, {OWN + NICE}, {OWN}, {OWN}, {OWN + NICE}]
 
 
 def test_what_has_ended_is_left_alone(children: list[Child]) -> None:
