@@ -243,7 +243,7 @@ class Supervisor(Section):
     port: Port = 8090
     start_timeout_seconds: float = 180
     stop_timeout_seconds: float = 20
-    nice: int = Field(default=15, ge=0, le=19)  # of Flink and ClickHouse while everything runs: answers stay fast
+    nice: int = Field(default=10, ge=0, le=19)  # of Flink and ClickHouse while everything runs: answers stay fast
 
 
 Part = Literal["kafka", "clickhouse", "flink", "api", "alerts"]
