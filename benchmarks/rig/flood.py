@@ -25,7 +25,7 @@ from testbed.report import quantile
 TIMES: Final = 10
 LEAST_OF_THE_PEAK: Final = 0.8
 LATE: Final = 0.2  # seconds: what an accepted call may take, by the contract
-REFUSED_LATE: Final = 2.0  # seconds: a refusal, which waits on purpose
+REFUSED_LATE: Final = 1.0  # seconds: a refusal, which waits on purpose
 KEPT: Final = 1.25  # of the 99th percentile at the peak: what an accepted call may take, if that is longer
 MOST_MEMORY: Final = 100_000_000  # bytes that the flood may add
 
