@@ -26,5 +26,5 @@ def kinds() -> list[Kind]:
     pair, packed = loads()["pair"], loads()["ndjson.zstd"]
     few = (list(pair.requests), pair.status, 1, pair.connections, 3 * pair.connections)
     many = (list(packed.requests), packed.status, packed.events, packed.connections, 8 * AT_ONCE)
-    single = [Kind(f"points.{times}", *few, times, "points") for times in (1, 10, 100, 1000)]
+    single = [Kind(f"points.{times}", *few, times, "points", probed=True) for times in (1, 10, 100, 1000)]
     return [*single, Kind("points.bulk", *many, 10, "points")]

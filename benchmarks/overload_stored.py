@@ -140,7 +140,7 @@ def _round(parts: Stack, collector: Child, kind: Kind, course: Course, accepted:
     """A peak, then a flood, each followed until everything is stored; BenchmarkFailed when it never is."""
     peak = _peak(parts, collector, kind, accepted)
     flooded = _flood(parts, collector, kind, peak, course)
-    accepted.taken += flooded.calls.taken
+    accepted.taken += flooded.taken
     late = _caught_up(parts, accepted)
     if course.down:  # that long no machine keeps its speed: of the peaks before and after the mean counts
         after = _peak(parts, collector, kind, accepted)

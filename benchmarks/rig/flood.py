@@ -1,12 +1,14 @@
 """More calls than a collector can take: the most that it takes in closed loop, then a flood of calls due by the clock.
 
-The generator shares the machine, so how many of the calls that are due it really made is told.
+The generator shares the machine, so how many of the calls that are due it really made is told. Of calls that are small
+and many a probe tells how long they take, as the generator's own answers wait for it.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +19,7 @@ from benchmarks.results import Result
 from benchmarks.rig.closed_loop import ClosedLoop
 from benchmarks.rig.collecting import WARM_SECONDS
 from benchmarks.rig.open_loop import OpenLoop
+from benchmarks.rig.probe import Probe, Seen
 from benchmarks.rig.topic import Stream
 from contracts.settings import Settings
 from infra.embedded.child import Child
@@ -43,12 +46,13 @@ class Kind:
     clients: int
     times: int = TIMES
     stream: Stream = "user_tags"
+    probed: bool = False
 
 
 @dataclass(frozen=True)
 class Peak:
     """The most that was acknowledged: calls a second, the 99th percentile in seconds; memory in bytes. `taken`: how
-    often each request was since the start, by its place."""
+    often each request was since the start, by its place, a probe's with them."""
 
     rate: float
     p99: float
@@ -63,6 +67,7 @@ class Flood:
     calls: OpenLoop
     seconds: float
     memory: int
+    probe: Seen | None
 
     @property
     def accepted(self) -> float:
@@ -70,31 +75,62 @@ class Flood:
         return len(self.calls.accepted) / self.seconds
 
     @property
+    def seen(self) -> Seen:
+        """What a client saw."""
+        return self.probe or Seen(self.calls.accepted, self.calls.shed, self.calls.taken, self.calls.failed)
+
+    @property
+    def taken(self) -> Counter[int]:
+        """How often each request was, by its place, a probe's with them."""
+        return self.calls.taken + (self.probe.taken if self.probe else Counter())
+
+    @property
     def unknown(self) -> int:
         """Calls of which nobody knows whether they were taken."""
-        return sum(self.calls.failed.values())
+        return self.calls.failed.total() + (self.probe.failed.total() if self.probe else 0)
 
 
 async def peak(settings: Settings, child: Child, kind: Kind, seconds: float) -> Peak:
     """The most that the collector `child` takes."""
     closed = ClosedLoop(settings.host, settings.api.port, kind.requests, kind.status)
-    closed.start(kind.connections)
-    await asyncio.sleep(WARM_SECONDS)
-    closed.begin_counting()
-    began = time.monotonic()
-    await asyncio.sleep(seconds)
-    rate, latencies = len(closed.latencies) / (time.monotonic() - began), sorted(closed.latencies)
-    await closed.stop()
-    return Peak(rate, quantile(latencies, 0.99), _memory(child), closed.taken)
+    async with _probe(settings, kind) as probe:
+        closed.start(kind.connections)
+        await asyncio.sleep(WARM_SECONDS)
+        closed.begin_counting()
+        began = time.monotonic()
+        seen, _ = await asyncio.gather(_seen(probe, seconds), asyncio.sleep(seconds))
+        rate, latencies = len(closed.latencies) / (time.monotonic() - began), closed.latencies
+        await closed.stop()
+    p99 = quantile(sorted(seen.accepted if seen else latencies), 0.99)
+    return Peak(rate, p99, _memory(child), closed.taken + (seen.taken if seen else Counter()))
 
 
 async def flood(settings: Settings, child: Child, kind: Kind, rate: float, seconds: float) -> Flood:
     """`kind.times` as many calls as `rate` are due a second."""
     calls = OpenLoop(settings.host, settings.api.port, kind.requests, kind.status, kind.clients)
-    sampler = asyncio.create_task(_most_memory(child))
-    await calls.run(kind.times * rate, seconds)
-    sampler.cancel()
-    return Flood(calls, seconds, max(_memory(child), *await asyncio.gather(sampler)))
+    async with _probe(settings, kind) as probe:
+        sampler = asyncio.create_task(_most_memory(child))
+        seen, _ = await asyncio.gather(_seen(probe, seconds), calls.run(kind.times * rate, seconds))
+        sampler.cancel()
+    return Flood(calls, seconds, max(_memory(child), *await asyncio.gather(sampler)), seen)
+
+
+@asynccontextmanager
+async def _probe(settings: Settings, kind: Kind) -> AsyncIterator[Probe | None]:
+    """None unless the kind wants one."""
+    if not kind.probed:
+        yield None
+        return
+    probe = Probe(settings.host, settings.api.port, kind.requests, kind.status)
+    try:
+        await probe.start()
+        yield probe
+    finally:
+        probe.stop()
+
+
+async def _seen(probe: Probe | None, seconds: float) -> Seen | None:
+    return await probe.run(seconds) if probe else None
 
 
 def middle(rounds: Sequence[tuple[Peak, Flood]]) -> tuple[Peak, Flood]:
@@ -109,8 +145,8 @@ def middle(rounds: Sequence[tuple[Peak, Flood]]) -> tuple[Peak, Flood]:
 
 def results(name: str, kind: Kind, most: Peak, flooded: Flood) -> list[Result]:
     """Called `<name>.…`."""
-    calls = flooded.calls
-    accepted, refused = (quantile(sorted(latencies), 0.99) * 1000 for latencies in (calls.accepted, calls.shed))
+    calls, seen = flooded.calls, flooded.seen
+    accepted, refused = (quantile(sorted(latencies), 0.99) * 1000 for latencies in (seen.accepted, seen.shed))
     rival = "the same in closed loop"
     return [
         Result(f"{name}.accepted", kind.events * flooded.accepted, "events/s", rival, kind.events * most.rate),
@@ -136,6 +172,13 @@ def show(name: str, kind: Kind, most: Peak, flooded: Flood) -> None:
     click.echo(f"{name}, {kind.events} a call")
     for title, rate, p99 in rows:
         click.echo(f"{title:24}{rate:>10.0f} calls/s" + ("" if p99 is None else f"   p99 {p99:.0f} ms"))
+    if flooded.probe:
+        seen = [sorted(latencies) for latencies in (flooded.probe.accepted, flooded.probe.shed)]
+        told = [
+            f"{len(one)} {what}, p99 {quantile(one, 0.99) * 1000:.0f} ms"
+            for what, one in zip(("accepted", "refused"), seen, strict=True)
+        ]
+        click.echo(f"by the probe: {'; '.join(told)}")
     click.echo(
         f"memory {flooded.memory / 1e6:.0f} MB, before it {most.memory / 1e6:.0f} MB; failed: {dict(calls.failed)}"
     )
@@ -143,7 +186,7 @@ def show(name: str, kind: Kind, most: Peak, flooded: Flood) -> None:
 
 def wrong(most: Peak, flooded: Flood) -> list[str]:
     """What does not hold of rate, latency and memory."""
-    late, refused = (quantile(sorted(one), 0.99) for one in (flooded.calls.accepted, flooded.calls.shed))
+    late, refused = (quantile(sorted(one), 0.99) for one in (flooded.seen.accepted, flooded.seen.shed))
     before, memory = most.memory, flooded.memory
     bounds = [
         (flooded.accepted >= LEAST_OF_THE_PEAK * most.rate, "too little was accepted"),
