@@ -31,7 +31,7 @@ START_SECONDS = 240.0  # machines of CI are slow, and may be busy with more than
 STOP_SECONDS = 20.0
 # Above what services use, below what the kernel gives to outgoing connections, which could take a port in between.
 PORTS = range(12_000, 32_000)
-# Two processes that share the tests choose from ports of their own, as a port is used only some time after it was chosen.
+# Two processes that share the tests choose from ports of their own, as a port is used some time after it was chosen.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _given: set[int] = set()
