@@ -154,7 +154,8 @@ def test_a_job_that_fails_at_work_is_not_healthy(cluster: FlinkCluster, tmp_path
 def test_a_restore_point_that_is_not_there_is_named(cluster: FlinkCluster, tmp_path: Path) -> None:
     code = make_code(tmp_path / "1", "v1")
     with pytest.raises(FlinkError, match="no-such-savepoint"):
-        job = cluster.submit(NAME, "jobs.count", [str(tmp_path / "x")], "file:///no-such-savepoint", code=code)
+        output, savepoint = str(tmp_path / "x"), "file:///no-such-savepoint"
+        job = cluster.submit(NAME, "jobs.count", [output], savepoint, code=code, timeout=SECONDS)
         cluster.wait_healthy(job, SECONDS)
 
 
