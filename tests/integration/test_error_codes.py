@@ -50,7 +50,7 @@ def jobs(own: Settings, tmp_path: Path) -> Iterator[None]:
         cluster.wait_healthy(job_id, SECONDS)
     yield
     for job_id in ids:
-        cluster.cancel(job_id)
+        cluster.cancel(job_id, SECONDS)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def cluster(settings: Settings, flink: RealPart) -> Iterator[FlinkCluster]:
     yield cluster
     running = cluster.running(NAME)
     if running:
-        cluster.cancel(running)
+        cluster.cancel(running, SECONDS)
 
 
 def counts(path: Path) -> list[tuple[str, int, int]]:
@@ -127,7 +127,7 @@ def test_a_job_goes_on_from_its_savepoint_with_other_code(
     assert not cluster.runs_already(second, [str(output)], tmp_path / "other.zip")
 
     cluster.wait_healthy(second, SECONDS)
-    cluster.cancel(second)
+    cluster.cancel(second, SECONDS)
     newest = cluster.newest_restore_point(NAME)
     assert newest is not None
     assert f"/{second}/chk-" in newest

@@ -68,7 +68,7 @@ def job(settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealP
     job = Job(own, package.store(tmp_path / "code"))
     yield job
     if job.id:
-        job.cluster.cancel(job.id)
+        job.cluster.cancel(job.id, SECONDS)
 
 
 def load(dice: random.Random, minutes: int) -> list[dict[str, int]]:
