@@ -27,10 +27,14 @@ from infra.embedded.part import Part
 from stores import migrations
 
 CHECKOUT = Path(__file__).parent.parent
-START_SECONDS = 120.0
+START_SECONDS = 240.0  # machines of CI are slow, and may be busy with more than us
 STOP_SECONDS = 20.0
 # Above what services use, below what the kernel gives to outgoing connections, which could take a port in between.
 PORTS = range(12_000, 32_000)
+# Two processes that share the tests choose from ports of their own, as a port is used some time after it was chosen.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_given: set[int] = set()
 
 
 class RealPart:
@@ -53,13 +57,17 @@ class RealPart:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on which nothing listens, each once."""
+    """Ports on which nothing listens, and which were not given before: whoever was may not listen yet."""
     found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):  # noqa: S311  # chosen at random so that two runs do not meet
+    own = PORTS[WORKER::WORKERS]
+    for port in random.sample(own, len(own)):  # noqa: S311  # chosen at random so that two runs do not meet
+        if port in _given:
+            continue
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 found.append(port)
         if len(found) == count:
+            _given.update(found)
             return found
     raise OSError("no free ports")
 
@@ -79,6 +87,7 @@ def make_settings(folder: Path) -> dict[str, object]:
             "taskmanager_metrics_port": next(ports),
             "slots": 8,
             "checkpoint_seconds": 2,
+            "deploy_seconds": 360,  # machines of CI are slow
         },
         "api": {"port": next(ports), "statsd_port": 0},
         "alerts": {"port": next(ports)},

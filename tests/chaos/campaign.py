@@ -79,16 +79,25 @@ class Campaign:
 class Runner:
     """Carries out a plan once; `tell` is called with a line of text for whatever happens.
 
-    `steady`: seconds that all must have been well before a fault is overcome.
+    `steady`: seconds that all must have been well before a fault is overcome. `slow`: how many times as long as on a
+    machine of its own all may take.
     """
 
     def __init__(
-        self, stack: Stack, seed: int, mix: Mix, tell: Callable[[str], None], *, steady: float = STEADY
+        self,
+        stack: Stack,
+        seed: int,
+        mix: Mix,
+        tell: Callable[[str], None],
+        *,
+        steady: float = STEADY,
+        slow: float = 1.0,
     ) -> None:
         self._stack, self._tell, self._steady = stack, tell, steady
+        self._give_up = GIVE_UP * slow
         settings = self._settings = stack.settings
         self._http = Http(settings, 16)
-        self._driver = _driver(settings, seed, mix)
+        self._driver = _driver(settings, seed, mix, GRACE * slow)
         mixed, probes = Stream(mixed_traffic(seed)), Stream(probe_traffic(seed))
         self._records = Records(settings, seed, mixed)
         self._requests = Requests(self._http, seed, mixed)
@@ -105,7 +114,7 @@ class Runner:
         """
         try:
             await self._ready()
-            await asyncio.wait_for(self._probes.until_right(), GIVE_UP)
+            await asyncio.wait_for(self._probes.until_right(), self._give_up)
             self._began = time.monotonic()
             await self._disturb(plan, tags)
             await self._end()
@@ -122,7 +131,7 @@ class Runner:
                 await self._strike(fault)
                 if after is None or not after.hasty:
                     await self._recover()
-            await _until(lambda: self._acknowledged() >= tags, GIVE_UP + tags, "the tags")
+            await _until(lambda: self._acknowledged() >= tags, self._give_up + tags, "the tags")
         finally:
             for task in others:
                 task.cancel()
@@ -140,7 +149,7 @@ class Runner:
             # Of a part its own process alone, as the system does that is out of memory: what it started is left behind.
             victims = processes if fault.target == EVERYTHING else processes[:1]
             acts.kill(victims)
-            await _until(lambda: all(map(acts.is_gone, victims)), GIVE_UP, "the end of what was killed")
+            await _until(lambda: all(map(acts.is_gone, victims)), self._give_up, "the end of what was killed")
         else:
             await acts.pause(processes, fault.pause)
             at = time.monotonic()
@@ -148,7 +157,7 @@ class Runner:
 
     async def _find(self, target: str) -> list[psutil.Process]:
         """The target's processes, as soon as there are any."""
-        deadline = time.monotonic() + GIVE_UP
+        deadline = time.monotonic() + self._give_up
         while not (found := await asyncio.to_thread(self._stack.processes, target)):
             _check(deadline, f"a process of {target}")
             await asyncio.sleep(LOOK)
@@ -176,11 +185,11 @@ class Runner:
     async def _right(self) -> float:
         """When the platform said that it is well, and tags sent then were seen."""
         await self._ready()
-        await asyncio.wait_for(self._probes.until_right(), GIVE_UP)
+        await asyncio.wait_for(self._probes.until_right(), self._give_up)
         return time.monotonic()
 
     async def _ready(self) -> None:
-        deadline = time.monotonic() + GIVE_UP
+        deadline = time.monotonic() + self._give_up
         while not await asyncio.to_thread(self._stack.is_ready):
             _check(deadline, "readiness")
             await asyncio.sleep(LOOK)
@@ -193,22 +202,22 @@ class Runner:
         self._driver.pause()
         self.campaign.seconds = time.monotonic() - self._began
         calls = (self.campaign.report.tags, self.campaign.report.profiles, self.campaign.report.aggregates)
-        await _until(lambda: all(call.decided == call.sent for call in calls), GIVE_UP, "the last answers")
+        await _until(lambda: all(call.decided == call.sent for call in calls), self._give_up, "the last answers")
         await asyncio.to_thread(self._records.flush)
         for index in range(self._driver.sent):
             self.campaign.main.send(index)
             if self._driver.oracle.acknowledged(index) < NEVER:
                 self.campaign.main.acknowledge(index)
         ends = await asyncio.to_thread(evidence.log_ends, self._settings)
-        deadline = time.monotonic() + GIVE_UP
+        deadline = time.monotonic() + self._give_up
         while not await asyncio.to_thread(evidence.read_through, self._settings, ends):
             _check(deadline, "the end of the log")
             await asyncio.sleep(LOOK)
 
 
-def _driver(settings: Settings, seed: int, mix: Mix) -> Driver:
+def _driver(settings: Settings, seed: int, mix: Mix, grace: float) -> Driver:
     load = Load(settings.host, settings.api.port, mix.tags, mix.profiles, mix.aggregates, token=settings.api.token)
-    return Driver(load, main_traffic(seed, mix.cookies), GRACE)
+    return Driver(load, main_traffic(seed, mix.cookies), grace)
 
 
 async def _until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -20,7 +20,7 @@ from tests.chaos.streams import Stream
 
 AT_ONCE: Final = 8
 MINUTES: Final = 600  # of an aggregate query
-PATIENCE: Final = 30.0  # seconds for the flushes that follow the last checkpoint
+PATIENCE: Final = 120.0  # seconds for the flushes that follow the last checkpoint
 AGAIN: Final = 2.0
 
 

@@ -20,11 +20,13 @@ from contracts.settings_source import load
 from tests.conftest import free_ports, make_settings
 from tests.e2e.world import World
 
-START_SECONDS = 240.0  # machines of CI are slow, and may be busy with more than us
+START_SECONDS = 480.0  # machines of CI are slow, and may be busy with more than us
 # Shorter clocks than the defaults: tests wait for each flush.
 CANARY = {"canary_seconds": 20, "canary_late_seconds": 40}  # an end needs a bin of 10 s without one
 # Hardly nicer than the tests beside, which would else have all of the machine while Flink here has none.
-SUPERVISOR = {"nice": 1}
+SUPERVISOR = {"nice": 1, "start_timeout_seconds": START_SECONDS}
+# A broker that waits for a core is not away: events that come meanwhile are to be taken.
+API = {"breaker_seconds": 8.0}
 JOBS = {"archive_seconds": 0.5, "aggregates_seconds": 0.5, "profiles_seconds": 0.2}
 
 
@@ -34,7 +36,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Settings]:
     folder = Path(tempfile.mkdtemp(prefix="tidewatch-e2e-"))
     config = folder / "e2e.yaml"
     wanted: dict[str, Any] = make_settings(folder)
-    wanted["api"]["statsd_port"] = free_ports(1)[0]
+    wanted["api"] |= API | {"statsd_port": free_ports(1)[0]}
     wanted["alerts"] |= CANARY
     wanted["supervisor"] |= SUPERVISOR
     config.write_text(yaml.safe_dump(wanted | {"jobs": JOBS}))

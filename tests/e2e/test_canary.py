@@ -6,16 +6,16 @@ from typing import Final
 
 import pytest
 
-from cli import supervision
 from contracts.alerts import decode
 from contracts.names import DATA_JOB, DETECTION_JOB
 from contracts.rules import CANARY
 from contracts.settings import Settings
 from infra import topic_records
 from infra.flink_cluster import FlinkCluster, FlinkError
+from tests.e2e.test_recovery import link
 from tests.e2e.world import World
 
-PATIENCE: Final = 180.0
+PATIENCE: Final = 400.0
 POLL: Final = 0.5
 DEAD_MAN: Final = "alerts-do-not-arrive"
 
@@ -34,11 +34,10 @@ def test_a_job_that_stays_dead_is_told_past_it(stack: Settings, world: World, jo
 
     def is_told() -> bool:
         keep_dead(stack, job)
-        return dead_man(world) == [DEAD_MAN] and notes(stack) > told
+        # The supervisor may have seen the job run just before it was cancelled, and sees it end a moment later.
+        return dead_man(world) == [DEAD_MAN] and notes(stack) > told and link(stack, "jobs").get("ready") is False
 
     until(is_told)
-    (link,) = [link for link in (supervision.ask(stack) or {})["links"] if link["name"] == "jobs"]
-    assert not link["ready"]
     until(lambda: dead_man(world) == [])
 
 
@@ -61,8 +60,10 @@ def canaries(stack: Settings) -> list[str]:
 
 def dead_man(world: World) -> list[str]:
     """The rule of the alert, while it fires."""
-    firing = world.call("GET", "/api/v1/alerts?status=firing").json()["alerts"]
-    return [alert["rule"] for alert in firing if alert["rule"] == DEAD_MAN]
+    answer = world.call("GET", "/api/v1/alerts?status=firing")
+    if answer.status != 200:
+        return ["unknown"]  # the store is busy for a moment
+    return [alert["rule"] for alert in answer.json()["alerts"] if alert["rule"] == DEAD_MAN]
 
 
 def notes(stack: Settings) -> int:

@@ -13,7 +13,7 @@ from contracts.names import DATA_JOB
 from contracts.settings import CONFIG_VARIABLE, Settings
 from infra import topics as kafka_topics
 from infra.embedded import instance
-from infra.flink_cluster import FlinkCluster
+from infra.flink_cluster import FlinkCluster, FlinkError
 from stores import clickhouse
 from testbed.generator import START_MS, Traffic
 from testbed.queries import MINUTE_MS, AggregateQuery
@@ -62,10 +62,22 @@ def execute(stack: Settings, statement: str) -> None:
         client.command(statement)
 
 
+def running(cluster: FlinkCluster) -> str | None:
+    try:
+        return cluster.running(DATA_JOB)
+    except FlinkError:  # it takes long to answer
+        return None
+
+
 def run_rebuild(*what: str) -> str:
     result = CliRunner().invoke(rebuild.command, [*what, "--wait", str(PATIENCE)])
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def run_audit() -> None:
+    result = CliRunner().invoke(audit.command, ["--wait", str(PATIENCE)])
+    assert result.exit_code == 0, result.output
 
 
 def test_emptied_aggregates_are_counted_anew(stack: Settings, world: World, commands: None) -> None:
@@ -74,7 +86,7 @@ def test_emptied_aggregates_are_counted_anew(stack: Settings, world: World, comm
         execute(stack, "TRUNCATE TABLE aggregates_1m")
         run_rebuild("aggregates")
     agree(world, traffic, sent[0])
-    assert CliRunner().invoke(audit.command).exit_code == 0
+    run_audit()
 
 
 def test_a_deleted_profile_store_is_filled_anew(stack: Settings, world: World, commands: None) -> None:
@@ -92,7 +104,7 @@ def test_an_emptied_archive_is_filled_from_the_log(stack: Settings, world: World
         told = run_rebuild("archive")
         assert "from offset 0 on, which came in since" in told
     agree(world, traffic, sent[0])
-    assert CliRunner().invoke(audit.command).exit_code == 0
+    run_audit()
 
 
 def test_a_deleted_topic_is_made_and_read_anew(stack: Settings, world: World) -> None:
@@ -104,9 +116,9 @@ def test_a_deleted_topic_is_made_and_read_anew(stack: Settings, world: World) ->
     old, job = kafka_topics.topic_ids(stack)[name], cluster.running(DATA_JOB)
     admin = AdminClient({**stack.kafka_client})  # kept: one that is collected meanwhile takes its calls along
     for deleted in admin.delete_topics([name]).values():
-        deleted.result(30)
-    wait_until(lambda: "no new topic" if kafka_topics.topic_ids(stack).get(name, old) == old else None, 120)
-    wait_until(lambda: "the old job runs" if cluster.running(DATA_JOB) in (None, job) else None, 180)
+        deleted.result(PATIENCE)
+    wait_until(lambda: "no new topic" if kafka_topics.topic_ids(stack).get(name, old) == old else None)
+    wait_until(lambda: "the old job runs" if running(cluster) in (None, job) else None)
     tags = [after.tag(index) for index in range(500)]
     wait_until(lambda: None if world.call("GET", "/readyz").status == 200 else "the API is not ready")
     world.post_bulk(tags)

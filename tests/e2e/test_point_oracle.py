@@ -15,7 +15,7 @@ from stores import rollups
 from testbed.point_oracle import begin_of
 from tests.e2e.point_answers import Story, agree, differs_in
 from tests.e2e.point_senders import BUILD, METRIC, SENDERS, Lines, Points, by_errors
-from tests.e2e.world import World, wait_until
+from tests.e2e.world import PATIENCE, World, wait_until
 
 HOUR_MS = 60 * MINUTE_MS
 START_MS = 1_297_036_800_000  # 2011-02-07T00:00:00Z, a Monday: of this file's own
@@ -115,7 +115,7 @@ def _by_client(settings: Settings, dice: random.Random) -> Iterator[tuple[str, l
             add(METRIC, value, host=line)
         add(METRIC, float("nan"), host=line)
         yield line, values
-    client.close(30.0)
+    client.close(PATIENCE)
     assert client.counts == (120, 0, 3)
 
 

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 from contracts.settings import Settings
 
 Environments = Callable[..., StreamExecutionEnvironment]
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 # Jobs of seconds, whose generated code is compiled anew each time: the optimising compiler would take longer than they.
 CHEAP = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 

@@ -10,10 +10,11 @@ from contracts.settings import Settings
 from contracts.times import MINUTE_MS
 from tests.conftest import START_SECONDS
 from tests.flink.alert_topics import alerts
-from tests.flink.polling import comes, wait_until
+from tests.flink.polling import WAIT_SECONDS, comes, wait_until
 
 START = 1_655_251_200_000  # 2022-06-15T00:00:00Z
 TRY_SECONDS = 3.0
+TRIES = 80
 Said = tuple[str, str, str, int]
 
 
@@ -46,7 +47,7 @@ class Hosts:
     def send_until(self, told: str, *minutes: dict[str, int]) -> None:
         """Sends the minutes, again if need be, until a rule says something and all that it says is over: rules come
         by a way of their own, and nothing tells when they are in force."""
-        for _ in range(20):
+        for _ in range(TRIES):
             self.send(*minutes)
             if comes(lambda: any(rule == told for rule, *_ in self.said()), TRY_SECONDS):
                 break
@@ -66,5 +67,11 @@ class Hosts:
 
     def wait_for(self, wanted: list[Said], since: int) -> None:
         """Exactly these changes come."""
-        comes(lambda: len(self.said(since)) >= len(wanted), TRY_SECONDS * 10)
-        assert self.said(since) == sorted(wanted)
+        said: list[Said] = []
+
+        def enough() -> bool:
+            said[:] = self.said(since)
+            return len(said) >= len(wanted)
+
+        comes(enough, WAIT_SECONDS)
+        assert said == sorted(wanted)

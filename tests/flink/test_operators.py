@@ -43,7 +43,7 @@ from tests.flink.streams import Collection, collect, record_stream, texts
 
 PARTITIONS = 4
 TAGS_TOPIC = Topic(name="collected", partitions=PARTITIONS)
-READ_SECONDS = 30.0
+READ_SECONDS = 120.0
 MINUTES = 5
 HOUR_MS = 60 * MINUTE_MS
 NAMES = ("origin", "brand_id", "category_id")

@@ -82,7 +82,8 @@ def test_alerts_of_one_series_and_of_several_and_rules_that_change(environments:
         hosts.wait_for([("silent", "1", "firing", silent), ("silent", "1", "resolved", silent + 2)], silent)
         put_in_force(own, RULES % 4)
         hosts.send_until("each", {"0": 5, "1": 1}, {"0": 1, "1": 1})
-    assert len({alert.message_id for alert in alerts(own)}) == len(alerts(own))
+    told = alerts(own)  # once: a live topic
+    assert len({alert.message_id for alert in told}) == len(told)
 
 
 def test_a_job_that_goes_on_from_a_savepoint_resolves_what_it_had_fired(
@@ -100,4 +101,5 @@ def test_a_job_that_goes_on_from_a_savepoint_resolves_what_it_had_fired(
     with running(environments, own, savepoint):
         over = [(rule, host, "resolved", first + 2) for rule, host, *_ in wanted]
         hosts.wait_for([*wanted, *over], first)
-    assert len({alert.id for alert in alerts(own)}) * 2 == len(alerts(own))
+    told = alerts(own)  # once: a live topic
+    assert len({alert.id for alert in told}) * 2 == len(told)

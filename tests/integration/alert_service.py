@@ -29,7 +29,7 @@ from tests.conftest import CHECKOUT, START_SECONDS, free_ports
 from tests.fetch import fetch
 from tests.unit.http_receiver import HttpReceiver
 
-DEADLINE = 60.0
+DEADLINE = 180.0
 
 
 class AlertService:

@@ -131,7 +131,7 @@ def command(settings: Settings, *arguments: str) -> tuple[int, str]:
 def cancel(cluster: FlinkCluster) -> None:
     running = cluster.running(names.DATA_JOB)
     if running:
-        cluster.cancel(running)
+        cluster.cancel(running, SECONDS)
 
 
 def submit(settings: Settings, kind: JobKind, name: str, code: Path, savepoint: str | None = None) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from stores.alerts import AlertStore, AlertsUnavailable
 from tests.conftest import free_ports
 
-DEADLINE: Final = 60.0
+DEADLINE: Final = 180.0
 OWNER: Final = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
 
 

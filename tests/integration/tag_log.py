@@ -71,9 +71,9 @@ def read_log(settings: Settings, topic: Topic | None = None) -> list[Read]:
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": uuid.uuid4().hex})
     records: list[Read] = []
     for number in range(topic.partitions):
-        position, end = consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=10)
+        position, end = consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=60)
         consumer.assign([TopicPartition(topic.name, number, position)])
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         while position < end:
             assert time.monotonic() < deadline, "the log cannot be read"
             message = consumer.poll(0.1)

@@ -158,7 +158,7 @@ def test_a_cluster_of_nodes_takes_its_job_up_again(tmp_path: Path, outside: Sett
         until(lambda: running(cluster, job), SECONDS, "the job's return with the JobManager")  # nobody submitted it
         before = len(counts(output))
         until(lambda: len(counts(output)) > before + 50 or None, SECONDS, "counts after that")
-        cluster.cancel(job)
+        cluster.cancel(job, SECONDS)
     finally:
         for node in nodes:
             node.kill()

@@ -12,13 +12,14 @@ from contracts.settings import Settings
 from infra import topics as kafka_topics
 from infra.embedded.child import end_group
 from stores import clickhouse as store
-from tests.conftest import RealPart
+from tests.conftest import START_SECONDS, RealPart
+from tests.flink.polling import wait_until
 
 
 def test_topics_are_created_once_and_told_apart(settings: Settings, topics: dict[str, str]) -> None:
     assert set(topics) == {topic.name for _, topic in settings.topics}
     assert all(uuid.UUID(identity).int for identity in topics.values())
-    assert kafka_topics.ensure(settings, 30) == topics
+    assert kafka_topics.ensure(settings, START_SECONDS) == topics
     assert kafka_topics.topic_ids(settings) == topics
 
 
@@ -28,7 +29,7 @@ def test_a_topic_with_other_partitions_is_named(settings: Settings, topics: dict
     with pytest.raises(
         kafka_topics.TopicError, match=f"user-tags has {settings.topics.user_tags.partitions} partitions"
     ):
-        kafka_topics.ensure(wider, 30)
+        kafka_topics.ensure(wider, START_SECONDS)
 
 
 def test_the_log_of_series_is_bounded_and_that_of_events_is_not(settings: Settings, topics: dict[str, str]) -> None:
@@ -44,7 +45,7 @@ def test_kafka_keeps_its_topics_through_sigkill(settings: Settings, broker: Real
     broker.kill()
     assert broker.part.ready() is not None
     broker.start()
-    assert kafka_topics.ensure(settings, 30) == topics
+    assert kafka_topics.ensure(settings, START_SECONDS) == topics
 
 
 def test_clickhouse_keeps_rows_through_sigkill(settings: Settings, clickhouse: RealPart) -> None:
@@ -86,7 +87,7 @@ def test_flink_takes_its_taskmanager_back(settings: Settings, flink: RealPart) -
     flink.kill()
     assert not [process for process in psutil.process_iter() if _group(process.pid) == group]
     flink.start()
-    assert flink.part.ready() is None
+    wait_until(lambda: flink.part.ready() is None)  # a look that takes two seconds says no
 
 
 def test_a_group_that_is_gone_is_no_error() -> None:

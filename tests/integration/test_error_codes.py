@@ -50,7 +50,7 @@ def jobs(own: Settings, tmp_path: Path) -> Iterator[None]:
         cluster.wait_healthy(job_id, SECONDS)
     yield
     for job_id in ids:
-        cluster.cancel(job_id)
+        cluster.cancel(job_id, SECONDS)
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ def test_exactly_the_expected_alerts_come_and_go(own: Settings, jobs: None, api:
     done = CliRunner().invoke(main, words)
     assert (done.exit_code, done.output) == (0, f"{counts.sum()} accepted, 0 refused\n")
     wait_until(lambda: judged_to_the_end(own))
+    wait_until(lambda: len(alerts(own)) >= 2)  # they come with the next checkpoint, scores at once
     firing, resolved = alerts(own)
     scenario.assert_alert(firing, code, begin, first)
     scenario.assert_alert(resolved, code, begin, last, end)

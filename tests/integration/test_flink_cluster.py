@@ -79,7 +79,7 @@ def cluster(settings: Settings, flink: RealPart) -> Iterator[FlinkCluster]:
     yield cluster
     running = cluster.running(NAME)
     if running:
-        cluster.cancel(running)
+        cluster.cancel(running, SECONDS)
 
 
 def counts(path: Path) -> list[tuple[str, int, int]]:
@@ -127,7 +127,7 @@ def test_a_job_goes_on_from_its_savepoint_with_other_code(
     assert not cluster.runs_already(second, [str(output)], tmp_path / "other.zip")
 
     cluster.wait_healthy(second, SECONDS)
-    cluster.cancel(second)
+    cluster.cancel(second, SECONDS)
     newest = cluster.newest_restore_point(NAME)
     assert newest is not None
     assert f"/{second}/chk-" in newest
@@ -154,7 +154,8 @@ def test_a_job_that_fails_at_work_is_not_healthy(cluster: FlinkCluster, tmp_path
 def test_a_restore_point_that_is_not_there_is_named(cluster: FlinkCluster, tmp_path: Path) -> None:
     code = make_code(tmp_path / "1", "v1")
     with pytest.raises(FlinkError, match="no-such-savepoint"):
-        job = cluster.submit(NAME, "jobs.count", [str(tmp_path / "x")], "file:///no-such-savepoint", code=code)
+        output, savepoint = str(tmp_path / "x"), "file:///no-such-savepoint"
+        job = cluster.submit(NAME, "jobs.count", [output], savepoint, code=code, timeout=SECONDS)
         cluster.wait_healthy(job, SECONDS)
 
 

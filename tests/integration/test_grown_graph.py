@@ -166,7 +166,7 @@ def job(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     log.send(30)
     job.start(package.store(tmp_path_factory.mktemp("code")), savepoint)
     yield job
-    job.cluster.cancel(job.id)
+    job.cluster.cancel(job.id, SECONDS)
 
 
 def test_new_pipelines_strand_no_offsets_of_the_old_one(log: Log, job: Job) -> None:

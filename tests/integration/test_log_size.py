@@ -15,7 +15,7 @@ from tests.conftest import RealPart
 
 SEGMENT = 1_048_576  # the smallest that Kafka takes
 RECORD = 100_000
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ class TestRedis:
         for attempt in (lambda: store.read("c"), store.check, lambda: store.update(updates_at(range(10)))):
             with pytest.raises(ProfilesUnavailable):
                 attempt()
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 20  # 6 where nothing else is to do: each waits for two seconds at most
         server.start()
         store.update(updates_at(range(200)))
         assert_holds(store, range(200))

@@ -12,7 +12,7 @@ from infra import topics as kafka_topics
 from jobs.starts import recent_starts
 from tests.conftest import START_SECONDS, RealPart
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 START_MS = 1_646_092_800_000  # 2022-03-01T00:00:00Z
 
 

@@ -20,7 +20,7 @@ from contracts.points import Point, decode_point, encode_point, series_of
 from contracts.settings import Settings
 from contracts.tags import decode_tag, encode_tag, event_time
 from testbed.generator import Traffic
-from tests.conftest import RealPart
+from tests.conftest import START_SECONDS, RealPart
 from tests.integration.api_server import ApiServer
 
 TAG = Traffic(9).tag(5)
@@ -35,7 +35,7 @@ def letters(settings: Settings, topics: dict[str, str], clickhouse: RealPart) ->
     for offset, held in enumerate(data):
         letter = dead_letters.letter("user-tags", uuid4(), 0, Reject(offset, 0, "device", f"reason {offset}", held))
         producer.produce(settings.topics.dead_letters.name, dead_letters.encode(letter).encode(), letter.id)
-    assert producer.flush(30) == 0
+    assert producer.flush(START_SECONDS) == 0
     yield data
 
 

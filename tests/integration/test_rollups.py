@@ -18,7 +18,7 @@ from contracts.settings import Settings
 from contracts.times import DAY_MS
 from infra.embedded.clickhouse import ClickHouse
 from stores import migrations, rollups
-from tests.conftest import RealPart, free_ports
+from tests.conftest import START_SECONDS, RealPart, free_ports
 from tests.integration.api_server import ApiServer
 from tests.integration.rolled_world import BEGINS, HOUR_MS, SPAN, START, World, differs, make_points
 
@@ -238,7 +238,7 @@ def test_what_is_no_longer_kept_is_not_taken_for_nothing(world: World, tmp_path:
         world.command("TRUNCATE TABLE rollup_runs")
         world.come([Point(series_of("rolled", "gauge", {}), START, 7.0)], 0)
         rollups.roll_up(world.settings)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + START_SECONDS
         while (hour := server.call("GET", "/rolled/average/2022-01-01/0").json)["value"] is None:
             assert time.monotonic() < deadline, "told a moment later, as what is touched is remembered for that long"
         source = "rollups, of what came in later: hours of then are no longer kept"

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,9 +135,17 @@ class Listener:
 
     def __init__(self, api: ApiServer, last: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=START_SECONDS)
-        self._connection.request("GET", "/api/v1/alerts/stream", headers={"Last-Event-ID": last} if last else {})
-        self._answer = self._connection.getresponse()
-        assert self._answer.status == 200, self._answer.read()
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._connection.request("GET", "/api/v1/alerts/stream", headers={"Last-Event-ID": last} if last else {})
+            self._answer = self._connection.getresponse()
+            if self._answer.status == 200:
+                break
+            # Of those that left some may not have been let go yet.
+            told = self._answer.read()
+            assert self._answer.status == 503, told
+            assert time.monotonic() < deadline, told
+            time.sleep(0.05)
         assert self._answer.headers["Content-Type"] == "text/event-stream"
 
     def next(self) -> tuple[str, Alert]:

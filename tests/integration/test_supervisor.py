@@ -53,7 +53,7 @@ settings = load()
 parts = [Watched(Shell(settings, "kafka")), Watched(Shell(settings, "api"), ("topics",))]
 Supervisor(settings, parts, [Step("topics", step, ("kafka",))], [["api"], ["kafka"]]).run()
 """
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 class Stack:
@@ -128,14 +128,15 @@ def test_everything_becomes_ready_in_its_order(stack: Stack) -> None:
     assert stack.get("/healthz")[0] == 200
     events = (stack.folder / "supervisor.out").read_text()
     assert events.index("attempt 2 failed") < events.index("api")
-    assert (stack.folder / "logs" / "kafka.log").read_text() == "began\n"
+    log = stack.folder / "logs" / "kafka.log"
+    stack.until(lambda: log.read_text() == "began\n")  # the shell may come to it a moment later
 
 
 def test_a_killed_part_is_started_again_without_what_it_left(stack: Stack) -> None:
     stack.until(lambda: bool(stack.state()["ready"]))
     killed = stack.link("kafka")["pid"]
     os.kill(killed, signal.SIGKILL)
-    stack.until(lambda: stack.link("kafka").get("restarts") == 1 and bool(stack.link("kafka")["ready"]))
+    stack.until(lambda: {"restarts": 1, "ready": True}.items() <= stack.link("kafka").items())
     assert stack.link("kafka")["pid"] != killed
     assert not members([killed])
     assert stack.link("api")["restarts"] == 0
@@ -145,7 +146,7 @@ def test_a_killed_part_is_started_again_without_what_it_left(stack: Stack) -> No
 def test_sigterm_leaves_nothing(stack: Stack) -> None:
     stack.until(lambda: bool(stack.state()["ready"]))
     groups = stack.groups()
-    assert len(members(groups)) == 4
+    stack.until(lambda: len(members(groups)) == 4)  # each shell and what it starts
     stack.process.terminate()
     assert stack.process.wait(DEADLINE) == 0
     assert not members(groups)

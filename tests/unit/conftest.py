@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.unit.alerting import Desk, sqlite_store
 
-settings.register_profile("quick", max_examples=40, deadline=None, print_blob=True)
+# Nor is it an error that examples are made slowly: it goes by the clock, too.
+settings.register_profile(
+    "quick", max_examples=40, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=1000)
 # `pytest --hypothesis-profile=thorough` chooses the other; that option is looked at before this file is.
 if settings.get_current_profile_name() == "default":

@@ -18,7 +18,7 @@ from stores.alert_outbox import Letter, Sending
 from stores.alerts import AlertStore
 from tests.unit.alerting import HOUR, START, config, firing, sqlite_store
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Scripted(Receiver):

@@ -67,8 +67,8 @@ def test_a_refusal_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_waits_is_counted_until_it_is_settled(tmp_path: Path) -> None:
-    """Nobody is at the broker's address: the tags are given up after half a second."""
-    api = Api(breaker_seconds=5, delivery_timeout_seconds=0.5, query_seconds=1)
+    """Nobody is at the broker's address: the tags are given up after two seconds."""
+    api = Api(breaker_seconds=5, delivery_timeout_seconds=2, query_seconds=1)
 
     async def calls(call: Caller) -> None:
         sent = [asyncio.create_task(call("POST", "/user_tags", json.dumps(TAG).encode())) for _ in range(5)]

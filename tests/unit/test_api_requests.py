@@ -211,7 +211,9 @@ def test_without_a_broker_tags_are_503_soon_and_then_at_once(alone: Settings) ->
     async def calls(call: Caller) -> list[Answer]:
         return [await call("POST", "/user_tags", changed()) for _ in range(3)]
 
-    answers = with_app(alone, calls)
+    # Long enough that the breaker, which is looked at from time to time, is open by then.
+    patient = alone.model_copy(update={"api": alone.api.model_copy(update={"delivery_timeout_seconds": 2.0})})
+    answers = with_app(patient, calls)
     for answer in answers:
         assert_problem(answer, 503)
         assert answer.headers["retry-after"] == "1"

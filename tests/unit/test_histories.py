@@ -23,7 +23,7 @@ from jobs.histories import Histories
 from stores import clickhouse, history
 
 START = 1_651_363_200_000  # 2022-05-01T00:00:00Z
-PATIENCE = 10.0
+PATIENCE = 120.0
 
 
 class Past:

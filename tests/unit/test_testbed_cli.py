@@ -27,7 +27,7 @@ def server() -> Iterator[ReferenceServer]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield reference
     loop.call_soon_threadsafe(stop.set)
     thread.join()
