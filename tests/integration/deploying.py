@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -29,6 +30,9 @@ def _fail(self, ctx):
 
 PartitionBuffer.flush_now = _fail
 """
+ALL_OF_TAGS = f"PIPELINES = ({', '.join(names.DATA_PIPELINES)})"
+OF_POINTS = "    metrics.build(env, settings, points)\n"
+COUNTED = ("archive", "aggregates")  # what `counted` looks at
 BATCH = 20  # tags a record
 PAUSE = 0.05  # seconds between records: 400 tags a second
 
@@ -105,13 +109,24 @@ def expect_counted(settings: Settings, sent: int) -> None:
     assert counted(settings) == (sent, sent, 0)
 
 
-def other_code(folder: Path, **files: str) -> Path:
-    """Our code with other files in `jobs/`, packed."""
+def other_code(folder: Path, pipelines: Collection[str] = COUNTED, **files: str) -> Path:
+    """Our code with these pipelines alone in the job `data` and other files in `jobs/`, packed.
+
+    A test takes the pipelines that it looks at: each costs seconds of every start, and every checkpoint's.
+    """
     for room in package.FOLDERS:
         shutil.copytree(package.ROOT / room, folder / room)
-    for name, text in files.items():
+    for name, text in {"data": _data(pipelines), **files}.items():
         (folder / "jobs" / f"{name}.py").write_text(text)
     return package.store(folder / "code", folder)
+
+
+def _data(pipelines: Collection[str]) -> str:
+    text = (package.ROOT / "jobs" / "data.py").read_text()
+    assert (text.count(ALL_OF_TAGS), text.count(OF_POINTS)) == (1, 1)
+    of_tags = ", ".join(name for name in names.DATA_PIPELINES if name in pipelines)
+    text = text.replace(ALL_OF_TAGS, f"PIPELINES = ({of_tags},)" if of_tags else "PIPELINES = ()")
+    return text if set(names.POINT_PIPELINES) & set(pipelines) else text.replace(OF_POINTS, "")
 
 
 def failing_code(folder: Path) -> Path:

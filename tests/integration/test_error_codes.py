@@ -12,16 +12,16 @@ from click.testing import CliRunner
 
 from cli import job_start
 from cli.main import main
+from contracts.names import POINT_PIPELINES
 from contracts.settings import Settings
 from contracts.times import format_millis
-from infra import package
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse as sessions
 from tests.conftest import RealPart
 from tests.flink.alert_topics import alerts, put_in_force, with_topics
 from tests.flink.polling import wait_until
 from tests.integration.api_server import ApiServer
-from tests.integration.deploying import SECONDS, submit
+from tests.integration.deploying import SECONDS, other_code, submit
 from tests.unit import test_rules_scenario as scenario
 from tests.unit.test_rules_scenario import BINS, BUILDS, CODES, START, STEP
 
@@ -44,7 +44,7 @@ def own(settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealP
 def jobs(own: Settings, tmp_path: Path) -> Iterator[None]:
     """Both are at work, with the rule in force."""
     put_in_force(own, scenario.RULES)
-    cluster, code = FlinkCluster(own), package.store(tmp_path / "code")
+    cluster, code = FlinkCluster(own), other_code(tmp_path / "code", POINT_PIPELINES)  # no tags are sent
     ids = [submit(own, kind, f"errors-{kind.name}", code) for kind in (job_start.DATA, job_start.DETECTION)]
     for job_id in ids:
         cluster.wait_healthy(job_id, SECONDS)

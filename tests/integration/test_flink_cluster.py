@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from contracts.settings import Settings
 from infra import package
 from infra.flink.rest import until
-from infra.flink_cluster import FlinkCluster, FlinkError, RestoreFailed
+from infra.flink_cluster import FlinkCluster, FlinkError, JobMetrics, RestoreFailed
 from tests.conftest import RealPart
 
 NAME = "count"
@@ -73,10 +74,15 @@ def make_code(folder: Path, version: str) -> Path:
     return package.store(folder / "code", folder)
 
 
-@pytest.fixture
-def cluster(settings: Settings, flink: RealPart) -> Iterator[FlinkCluster]:
-    cluster = FlinkCluster(settings)
-    yield cluster
+@pytest.fixture(scope="module")
+def cluster(settings: Settings, flink: RealPart) -> FlinkCluster:
+    return FlinkCluster(settings)
+
+
+@pytest.fixture(autouse=True)
+def ended(cluster: FlinkCluster) -> Iterator[None]:
+    """Nothing runs after a test."""
+    yield
     running = cluster.running(NAME)
     if running:
         cluster.cancel(running, SECONDS)
@@ -88,32 +94,49 @@ def counts(path: Path) -> list[tuple[str, int, int]]:
     return [(version, int(key), int(count)) for version, key, count in whole]
 
 
-def test_a_job_goes_on_from_its_savepoint_with_other_code(
-    settings: Settings, cluster: FlinkCluster, tmp_path: Path
-) -> None:
-    output = tmp_path / "counts.txt"
+class Stopped(NamedTuple):
+    """A job that was stopped with a savepoint, and how it was while it ran."""
+
+    id: str
+    output: Path
+    running: str | None
+    metrics: JobMetrics
+    restore_point: str | None
+    savepoint: str
+
+
+@pytest.fixture(scope="module")
+def stopped(cluster: FlinkCluster, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    folder = tmp_path_factory.mktemp("stopped")
+    output = folder / "counts.txt"
     output.touch()
     assert cluster.running(NAME) is None
-    first = cluster.submit(NAME, "jobs.count", [str(output)], code=make_code(tmp_path / "1", "v1"), timeout=SECONDS)
-    assert cluster.running(NAME) == first
-    cluster.wait_healthy(first, SECONDS)
+    job = cluster.submit(NAME, "jobs.count", [str(output)], code=make_code(folder / "1", "v1"), timeout=SECONDS)
+    running = cluster.running(NAME)
+    cluster.wait_healthy(job, SECONDS)
     until(lambda: len(counts(output)) >= 100 or None, SECONDS, "the first counts")
-    metrics = cluster.metrics(first, time.time())
+    metrics, newest = cluster.metrics(job, time.time()), cluster.newest_restore_point(NAME)
+    return Stopped(job, output, running, metrics, newest, cluster.stop_with_savepoint(job, SECONDS))
+
+
+def test_a_job_goes_on_from_its_savepoint_with_other_code(
+    settings: Settings, cluster: FlinkCluster, stopped: Stopped, tmp_path: Path
+) -> None:
+    first, output, metrics = stopped.id, stopped.output, stopped.metrics
+    assert stopped.running == first
     assert (metrics.state, metrics.restarts) == ("RUNNING", 0)
     assert metrics.checkpoints >= 1
     assert metrics.checkpoint_age is not None
     assert metrics.checkpoint_age < SECONDS
     assert metrics.checkpoint_bytes
-    newest = cluster.newest_restore_point(NAME)
-    assert newest is not None
-    assert newest.startswith(f"{settings.checkpoint_dir}/{first}/chk-")
+    assert stopped.restore_point is not None
+    assert stopped.restore_point.startswith(f"{settings.checkpoint_dir}/{first}/chk-")
 
-    savepoint = cluster.stop_with_savepoint(first, SECONDS)
     assert cluster.running(NAME) is None
     assert cluster.state(first) == "FINISHED"
     newest = cluster.newest_restore_point(NAME)
     assert newest is not None
-    assert newest.rpartition("/")[2] == savepoint.rpartition("/")[2]
+    assert newest.rpartition("/")[2] == stopped.savepoint.rpartition("/")[2]
     before = len(counts(output))
 
     code = make_code(tmp_path / "2", "v2")
@@ -159,19 +182,16 @@ def test_a_restore_point_that_is_not_there_is_named(cluster: FlinkCluster, tmp_p
         cluster.wait_healthy(job, SECONDS)
 
 
-def test_a_broken_restore_point_is_told_from_other_failures(cluster: FlinkCluster, tmp_path: Path) -> None:
+def test_a_broken_restore_point_is_told_from_other_failures(
+    cluster: FlinkCluster, stopped: Stopped, tmp_path: Path
+) -> None:
     """Cut off, and never one."""
-    output = tmp_path / "counts.txt"
-    output.touch()
+    metadata = (Path(stopped.savepoint.removeprefix("file:")) / "_metadata").read_bytes()
     code = make_code(tmp_path / "1", "v1")
-    job = cluster.submit(NAME, "jobs.count", [str(output)], code=code, timeout=SECONDS)
-    until(lambda: len(counts(output)) >= 100 or None, SECONDS, "the first counts")
-    whole = Path(cluster.stop_with_savepoint(job, SECONDS).removeprefix("file:"))
-    metadata = (whole / "_metadata").read_bytes()
     for number, damaged in enumerate([b"garbage" * 100, metadata[: len(metadata) // 2]]):
         broken = tmp_path / f"savepoint-{number}"
         broken.mkdir()
         (broken / "_metadata").write_bytes(damaged)
         with pytest.raises(RestoreFailed, match=f"{broken} cannot be restored.*tidewatch deploy --from"):
-            cluster.submit(NAME, "jobs.count", [str(output)], str(broken), code=code, timeout=SECONDS)
+            cluster.submit(NAME, "jobs.count", [str(stopped.output)], str(broken), code=code, timeout=SECONDS)
     assert cluster.running(NAME) is None

@@ -1,6 +1,5 @@
 """The job `data` on a real cluster: it grows by pipelines between two deployments, and ClickHouse goes away."""
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,14 +20,12 @@ from stores import clickhouse as sessions
 from stores.profiles import ProfilesUnavailable, open_store
 from testbed.generator import Traffic
 from tests.conftest import RealPart
-from tests.integration.deploying import topics_named
+from tests.integration.deploying import other_code, topics_named
 
 SECONDS = 240.0  # a machine under load takes a minute for one start
 TAGS = 20  # a record
 BAD = 10  # every tenth record has a bad line
 COOKIES = 1000  # so that none outgrows its lists
-ALL_PIPELINES = "PIPELINES = (archive, aggregates, profiles)"
-METRICS = "    metrics.build(env, settings, points)\n"
 
 
 class Log:
@@ -126,18 +123,6 @@ class Job:
         wait_for(lambda: self.cluster.metrics(self.id, time.time()).checkpoints >= wanted, True)
 
 
-def only_archive(folder: Path) -> Path:
-    """Our code of an earlier day, as it were: the job had a single pipeline."""
-    for name in package.FOLDERS:
-        shutil.copytree(package.ROOT / name, folder / name)
-    data = folder / "jobs" / "data.py"
-    text = data.read_text()
-    assert ALL_PIPELINES in text
-    assert METRICS in text
-    data.write_text(text.replace(ALL_PIPELINES, "PIPELINES = (archive,)").replace(METRICS, ""))
-    return package.store(folder / "code", folder)
-
-
 @pytest.fixture(scope="module")
 def log(
     settings: Settings,
@@ -159,7 +144,7 @@ def job(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """A job of all pipelines, restored from the savepoint of one that had `archive` alone."""
     job = Job(log.settings, log)
     log.send(60)
-    job.start(only_archive(tmp_path_factory.mktemp("code")))
+    job.start(other_code(tmp_path_factory.mktemp("code"), ["archive"]))  # of an earlier day, as it were
     wait_for(log.archived, log.tags)
     log.send(30)
     savepoint = job.cluster.stop_with_savepoint(job.id, SECONDS)

@@ -1,4 +1,7 @@
-"""The log is trimmed while a job reads it: what it goes on from stays, and older restore points are refused."""
+"""The log is trimmed while a job reads it: what it goes on from stays, and older restore points are refused.
+
+The tests share the job, because each start of it takes many seconds, and so does each of its workers: it has one.
+"""
 
 import shutil
 import time
@@ -32,16 +35,23 @@ SEGMENT = 1_048_576  # the smallest file that Kafka takes
 BLANK = b" " * 100_000 + b"\n"  # a line without an event
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trimmed")
+
+
+@pytest.fixture(scope="module")
 def own(
-    settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealPart, tmp_path: Path
+    settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealPart, folder: Path
 ) -> Iterator[Settings]:
     """Logs that are to stay within two files a partition; the job is gone afterwards."""
     prefix = f"trimmed-{uuid.uuid4().hex[:6]}"
     points = Topic(name=f"{prefix}-points", partitions=2)
     topics = topics_named(prefix).model_copy(update={"points": points})
     kafka = settings.kafka.model_copy(update={"log_bytes": 4 * SEGMENT, "points_bytes": 4 * SEGMENT})
-    own = settings.model_copy(update={"topics": topics, "state_dir": tmp_path, "kafka": kafka})
+    narrow = settings.flink.model_copy(update={"parallelism": 1})
+    changed = {"topics": topics, "state_dir": folder, "kafka": kafka, "flink": narrow}
+    own = settings.model_copy(update=changed)
     config = {"segment.bytes": str(SEGMENT), "retention.ms": "-1"}
     bounded = [NewTopic(topic.name, 2, 1, config=config) for topic in (topics.user_tags, points)]
     admin = AdminClient({**settings.kafka_client})  # one that nobody holds ends before it has answered
@@ -50,6 +60,11 @@ def own(
     kafka_topics.ensure(own, SECONDS)
     yield own
     cancel(FlinkCluster(own))
+
+
+@pytest.fixture(scope="module")
+def sender(own: Settings) -> Sender:
+    return Sender(own)
 
 
 def fill(settings: Settings, topic: Topic, records: int) -> dict[int, int]:
@@ -71,9 +86,8 @@ def begins(settings: Settings, topic: Topic) -> list[int]:
     return [begin for begin, _ in log_start.bounds(settings, topic.name).values()]
 
 
-def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: Path) -> None:
+def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, sender: Sender, tmp_path: Path) -> None:
     cluster, keep = FlinkCluster(own), KeepLog(own)
-    sender = Sender(own)
     with sender:
         deploy(own, Options(), print)
         old = cluster.newest_restore_point(names.DATA_JOB)
@@ -114,16 +128,16 @@ def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, tmp_path: 
     expect_counted(own, sender.sent)
 
 
-def test_a_job_that_stands_still_holds_the_log(own: Settings) -> None:
+def test_a_job_that_stands_still_holds_the_log(own: Settings, sender: Sender) -> None:
     cluster, keep = FlinkCluster(own), KeepLog(own)
     deploy(own, Options(), print)
     cancel(cluster)
+    read = [end for _, end in log_start.bounds(own, own.topics.user_tags.name).values()]
     fill(own, own.topics.user_tags, 200)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         keep()
-    assert all(begin <= 1 for begin in begins(own, own.topics.user_tags))
-    sender = Sender(own)
+    assert all(begin <= end for begin, end in zip(begins(own, own.topics.user_tags), read, strict=True))
     with sender:
         deploy(own, Options(), print)
     expect_counted(own, sender.sent)
