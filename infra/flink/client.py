@@ -12,19 +12,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
 
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
+from infra.embedded.java import java
 from infra.embedded.launch import tied
 from infra.embedded.niceness import renice
+from infra.embedded.part import PartError
 from infra.flink import handover
 from infra.flink.options import job_options
 from infra.flink.rest import STACK_FRAME, FlinkError, RestoreFailed
 
+CLIENT: Final = "org.apache.flink.client.cli.CliFrontend"
 SUBMITTED: Final = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 NOT_BEGUN: Final = "JobInitializationException"  # the cluster took the job and could not make anything of its state
 RESTORE_CHOICES: Final = "For an older one, below flink/checkpoints: tidewatch deploy --from PATH"
@@ -34,7 +37,11 @@ REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "deploy" / "requirem
 # The client lives for seconds: little heap, and no time spent on optimising what runs once, nor on verifying the
 # planner's classes, a sixth of all that it takes (the set-up compares the checksums of jars).
 CLIENT_JVM: Final = (
-    "-Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+    "-Xmx768m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
 )
 
 
@@ -77,13 +84,18 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
     RestoreFailed when that is because of the restore point.
     """
     folder = settings.state_path / "flink" / "client" / job.module  # of its own: jobs are submitted side by side
-    _write_config(settings, job, folder)
+    options = _write_config(settings, job, folder)
     shared = handover.write(settings, folder / "settings.yaml")
     log = folder / "submit.log"
     try:
         with log.open("wb") as output:
             status = _run_bounded(
-                _command(settings, job), _environment(settings, folder, shared), folder, output, timeout, job.niceness
+                [*_flink(settings, folder, options), *_arguments(settings, job)],
+                _environment(settings, folder, shared),
+                folder,
+                output,
+                timeout,
+                job.niceness,
             )
     finally:
         shared.unlink(missing_ok=True)
@@ -98,12 +110,33 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
     return submitted[1]
 
 
-def _command(settings: Settings, job: Job) -> list[str]:
+def _flink(settings: Settings, folder: Path, options: Mapping[str, str]) -> list[str]:
+    """The program behind `bin/flink`, which would start two JVMs more, to read a configuration that we know."""
+    jars = sorted(_jars(settings).glob("*.jar"))
+    if not jars:
+        raise FlinkError(f"no jars of Flink in {_jars(settings)}: run `make setup`, or set tools_dir to where they are")
+    try:
+        program = java()
+    except PartError as error:
+        raise FlinkError(str(error)) from None
+    told = " ".join(options.get(f"env.java.opts.{whose}", "") for whose in ("all", "client")).split()
+    log = folder / "client.log"
+    logging = [f"-Dlog.file={log}", f"-Dlog4j.configurationFile={folder / 'log4j-cli.properties'}"]
+    memory = [*CLIENT_JVM, f"-Djava.io.tmpdir={folder / TEMPORARY}"]
+    return [program, *memory, *told, *logging, "-classpath", ":".join(map(str, jars)), CLIENT]
+
+
+def _jars(settings: Settings) -> Path:
+    ours = settings.tools_path / "flink"
+    return ours if ours.is_dir() else flink_home() / "lib"
+
+
+def _arguments(settings: Settings, job: Job) -> list[str]:
     address = f"{settings.flink_host}:{settings.flink.port}"
     restore = ["-s", job.restore] if job.restore else []
     required = ["-pyreq", str(REQUIREMENTS)] if settings.flink.ship_requirements else []
     # `-m`, unlike the options of the configuration file, is what decides between a cluster and a local run.
-    start = [str(flink_home() / "bin" / "flink"), "run", "-d", "-m", address, *restore]
+    start = ["run", "-d", "-m", address, *restore]
     # Workers run `python -m`, which puts their working folder first on the path: a TaskManager started in a checkout
     # would run that in place of what was shipped. With an archive, Flink starts them in the folder that holds it.
     shipped = ["-pyfs", str(job.code), "-pyarch", f"{job.code}#code"]
@@ -141,20 +174,22 @@ def _environment(settings: Settings, folder: Path, shared: Path) -> dict[str, st
     """Nothing of the checkout (PYTHONPATH), and no setting but those of the file: the ones in effect for the caller."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith((PREFIX, "FLINK_", "PYTHON"))}
     home = flink_home()
-    jars = (settings.tools_path / "flink").resolve()  # Flink's `find` does not follow a link to a folder
     return {
         **kept,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),
         "FLINK_HOME": str(home),
         "FLINK_CONF_DIR": str(folder),
         "FLINK_LOG_DIR": str(folder),
-        "FLINK_LIB_DIR": str(jars if jars.is_dir() else home / "lib"),
-        "FLINK_ENV_JAVA_OPTS_CLI": f"{CLIENT_JVM} -Djava.io.tmpdir={folder / TEMPORARY}",
+        "FLINK_LIB_DIR": str(_jars(settings)),
+        "FLINK_BIN_DIR": str(home / "bin"),
+        "FLINK_OPT_DIR": str(home / "opt"),
+        "FLINK_PLUGINS_DIR": str(home / "plugins"),
         CONFIG_VARIABLE: str(shared),
     }
 
 
-def _write_config(settings: Settings, job: Job, folder: Path) -> None:
+def _write_config(settings: Settings, job: Job, folder: Path) -> dict[str, str]:
+    """Returns the options."""
     (folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
     shipped = flink_home() / "conf"
     opened = yaml.safe_load((shipped / "config.yaml").read_text())["env"]["java"]["opts"]["all"]
@@ -167,6 +202,7 @@ def _write_config(settings: Settings, job: Job, folder: Path) -> None:
     # JSON is YAML that needs no care for quoting.
     (folder / "config.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in options.items()))
     shutil.copyfile(shipped / "log4j-cli.properties", folder / "log4j-cli.properties")
+    return options
 
 
 def _failure(settings: Settings, job: Job, status: int | None, text: str, log: Path) -> str:

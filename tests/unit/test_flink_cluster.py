@@ -7,7 +7,7 @@ import pytest
 
 from contracts.settings import Settings
 from contracts.settings_source import load
-from infra.flink import handover
+from infra.flink import client, handover
 from infra.flink.ledger import Ledger, Submission
 from infra.flink.rest import FlinkError, Rest, Unreachable, cause, until
 from infra.flink.restore import local_folder
@@ -196,3 +196,10 @@ def test_the_fingerprint_is_of_what_jobs_see(settings: Settings) -> None:
     jobs = settings.model_copy(update={"jobs": settings.jobs.model_copy(update={"archive_seconds": 9.0})})
     assert handover.fingerprint(api) == handover.fingerprint(settings)
     assert handover.fingerprint(jobs) != handover.fingerprint(settings)
+
+
+def test_without_the_jars_of_flink_nothing_is_submitted(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "tools" / "flink").mkdir(parents=True)
+    empty = settings.model_copy(update={"tools_dir": tmp_path / "tools"})
+    with pytest.raises(FlinkError, match=f"no jars of Flink in {tmp_path}/tools/flink: run `make setup`"):
+        client.run(empty, client.Job("jobs.data", [], tmp_path / "code.zip"), timeout=10)
