@@ -26,8 +26,9 @@ from contracts.settings import Settings
 
 Environments = Callable[..., StreamExecutionEnvironment]
 STOP_SECONDS = 120.0
-# Jobs of seconds, whose generated code is compiled anew each time: the optimising compiler would take longer than they.
-CHEAP = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# Jobs of seconds, whose generated code is compiled anew each time: the optimising compiler would take longer than they,
+# and the verification of classes takes a sixth of the planner's time.
+CHEAP = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 
 
 @pytest.fixture(scope="session")
