@@ -34,6 +34,7 @@ ALL_OF_TAGS = f"PIPELINES = ({', '.join(names.DATA_PIPELINES)})"
 OF_POINTS = "    metrics.build(env, settings, points)\n"
 COUNTED = ("archive", "aggregates")  # what `counted` looks at
 BATCH = 20  # tags a record
+LOOK = 0.5  # seconds between counts: each takes ClickHouse and us a good part of 0.1 s
 PAUSE = 0.05  # seconds between records: 400 tags a second
 
 
@@ -43,6 +44,13 @@ def topics_named(prefix: str) -> Topics:
         series=Topic(name=f"{prefix}-series", partitions=2),
         dead_letters=Topic(name=f"{prefix}-letters", partitions=1),
     )
+
+
+def quick(settings: Settings) -> Settings:
+    """With one worker a job, as each takes seconds to start, and clocks for tests that wait for what they bring."""
+    flink = settings.flink.model_copy(update={"parallelism": 1, "checkpoint_seconds": 1.0})
+    jobs = settings.jobs.model_copy(update={"aggregates_seconds": 1.0})
+    return settings.model_copy(update={"flink": flink, "jobs": jobs})
 
 
 class Sender:
@@ -103,7 +111,7 @@ def expect_counted(settings: Settings, sent: int) -> None:
         return counted(settings)[:2] == (sent, sent) or None
 
     try:
-        until(arrived, SECONDS, "the count of what was sent")
+        until(arrived, SECONDS, "the count of what was sent", every=LOOK)
     except FlinkError:
         assert counted(settings) == (sent, sent, 0)
     assert counted(settings) == (sent, sent, 0)

@@ -23,6 +23,7 @@ from infra.flink_cluster import FlinkCluster
 from tests.conftest import RealPart
 from tests.integration.deploying import (
     BATCH,
+    LOOK,
     SECONDS,
     Sender,
     cancel,
@@ -32,6 +33,7 @@ from tests.integration.deploying import (
     failing_code,
     other_code,
     parallelism,
+    quick,
     topics_named,
 )
 
@@ -41,9 +43,7 @@ def own(
     settings: Settings, broker: RealPart, clickhouse: RealPart, flink: RealPart, module_folder: Path
 ) -> Iterator[Settings]:
     """Topics and a state folder of these tests' own; the job is gone afterwards."""
-    narrow = settings.flink.model_copy(update={"parallelism": 1})
-    changed = {"topics": topics_named("deployed"), "state_dir": module_folder, "flink": narrow}
-    own = settings.model_copy(update=changed)
+    own = quick(settings.model_copy(update={"topics": topics_named("deployed"), "state_dir": module_folder}))
     kafka_topics.ensure(own, SECONDS)
     yield own
     cancel(FlinkCluster(own))
@@ -85,7 +85,7 @@ def test_other_code_goes_on_from_a_savepoint(
         first = deploy(own, Options(code=code), told.append)
         assert first is not None
         assert first == cluster.running(names.DATA_JOB)
-        until(lambda: counted(own)[1] or None, SECONDS, "the first count")
+        until(lambda: counted(own)[1] or None, SECONDS, "the first count", every=LOOK)
 
         # The same again is no reason to stop what runs; a dry run stops nothing either.
         assert deploy(own, Options(code=code), told.append) == first
@@ -193,6 +193,6 @@ def test_a_job_that_never_came_to_a_checkpoint_starts_anew(own: Settings, code: 
     assert job_start.choose(young, cluster, job, ids) == Start(None)
     cluster.submit(job.name, job.module, job_start.arguments(young, job, ids), code=code, timeout=SECONDS)
     with Sender(young):
-        until(lambda: job_start.is_known(young, job, topic_id) or None, SECONDS, "the first block")
+        until(lambda: job_start.is_known(young, job, topic_id) or None, SECONDS, "the first block", every=LOOK)
     cancel(cluster)
     assert job_start.choose(young, cluster, job, ids) == Start(None)

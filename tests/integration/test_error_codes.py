@@ -1,6 +1,6 @@
-"""An hour of error codes of two builds, by `tidewatch load` at 60 times its speed: exactly the expected alerts.
+"""An hour of error codes of two builds, by `tidewatch load` at 240 times its speed: exactly the expected alerts.
 
-From the file over the API and both jobs to topic `alerts`; a build's rise lasts ten seconds of the clock.
+From the file over the API and both jobs to topic `alerts`; a build's rise lasts some seconds of the clock.
 """
 
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ def test_exactly_the_expected_alerts_come_and_go(own: Settings, jobs: None, api:
     ((code, begin, end, first, last),) = scenario.by_numpy(counts)
     file = tmp_path / "errors.txt"
     file.write_text("\n".join(["Timestamp Build_Version Error_Code", *lines(counts)]))
-    words = ["load", str(file), "--format", "errors", "--speed", "60", "--url", f"http://{own.host}:{api.port}"]
+    words = ["load", str(file), "--format", "errors", "--speed", "240", "--url", f"http://{own.host}:{api.port}"]
     done = CliRunner().invoke(main, words)
     assert (done.exit_code, done.output) == (0, f"{counts.sum()} accepted, 0 refused\n")
     wait_until(lambda: judged_to_the_end(own))

@@ -20,7 +20,7 @@ from stores import clickhouse as sessions
 from stores.profiles import ProfilesUnavailable, open_store
 from testbed.generator import Traffic
 from tests.conftest import RealPart
-from tests.integration.deploying import other_code, topics_named
+from tests.integration.deploying import LOOK, other_code, quick, topics_named
 
 SECONDS = 240.0  # a machine under load takes a minute for one start
 TAGS = 20  # a record
@@ -101,7 +101,7 @@ def wait_for(ask: Callable[[], object], wanted: object) -> None:
     deadline = time.monotonic() + SECONDS
     while (answer := ask()) != wanted:
         assert time.monotonic() < deadline, f"{answer} after {SECONDS:.0f} s, not {wanted}"
-        time.sleep(0.1)
+        time.sleep(LOOK)
 
 
 class Job:
@@ -133,7 +133,7 @@ def log(
 ) -> Iterator[Log]:
     topics = topics_named(f"grown-{uuid4().hex[:8]}")
     profiles = settings.profiles.model_copy(update={"path": str(tmp_path_factory.mktemp("profiles"))})
-    own = settings.model_copy(update={"topics": topics, "profiles": profiles})
+    own = quick(settings.model_copy(update={"topics": topics, "profiles": profiles}))
     log = Log(own, kafka_topics.ensure(own, SECONDS)[topics.user_tags.name])
     yield log
     log.close()

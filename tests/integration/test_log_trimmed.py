@@ -29,7 +29,7 @@ from infra.flink.restore import local_folder
 from infra.flink_cluster import FlinkCluster
 from stores import clickhouse as store
 from tests.conftest import RealPart
-from tests.integration.deploying import SECONDS, Sender, cancel, expect_counted, topics_named
+from tests.integration.deploying import SECONDS, Sender, cancel, expect_counted, quick, topics_named
 
 SEGMENT = 1_048_576  # the smallest file that Kafka takes
 BLANK = b" " * 100_000 + b"\n"  # a line without an event
@@ -49,9 +49,7 @@ def own(
     points = Topic(name=f"{prefix}-points", partitions=2)
     topics = topics_named(prefix).model_copy(update={"points": points})
     kafka = settings.kafka.model_copy(update={"log_bytes": 4 * SEGMENT, "points_bytes": 4 * SEGMENT})
-    narrow = settings.flink.model_copy(update={"parallelism": 1})
-    changed = {"topics": topics, "state_dir": folder, "kafka": kafka, "flink": narrow}
-    own = settings.model_copy(update=changed)
+    own = quick(settings.model_copy(update={"topics": topics, "state_dir": folder, "kafka": kafka}))
     config = {"segment.bytes": str(SEGMENT), "retention.ms": "-1"}
     bounded = [NewTopic(topic.name, 2, 1, config=config) for topic in (topics.user_tags, points)]
     admin = AdminClient({**settings.kafka_client})  # one that nobody holds ends before it has answered
@@ -84,6 +82,39 @@ def fill(settings: Settings, topic: Topic, records: int) -> dict[int, int]:
 
 def begins(settings: Settings, topic: Topic) -> list[int]:
     return [begin for begin, _ in log_start.bounds(settings, topic.name).values()]
+
+
+def test_the_log_of_points_is_trimmed(own: Settings) -> None:
+    """The first, as what former submissions left would hold this log: nobody looked before how far they had read."""
+    keep, topic = KeepLog(own), own.topics.points
+    producer = Producer({**own.kafka_client, "acks": "all"})
+    series = series_of("trimmed", "gauge", {})
+    numbers = count()
+
+    def trimmed() -> bool | None:
+        """Sends a point to each partition meanwhile, and what ends its block, as else the end of the minute does."""
+        now = int(time.time() * 1000)
+        value = encode_points([Point(series, now, float(next(numbers)))])
+        for partition in range(2):
+            producer.produce(topic.name, value, partition=partition)
+        assert producer.flush(SECONDS) == 0
+        fill(own, topic, 2)
+        keep()
+        return all(begins(own, topic)) or None
+
+    deploy(own, Options(), print)
+    trimmed()
+    fill(own, topic, 200)
+    until(trimmed, SECONDS, "the trimming of both partitions of points", every=0.5)
+    sent = 2 * next(numbers)
+    topic_id = kafka_topics.topic_ids(own)[topic.name]
+
+    def archived() -> bool | None:
+        with store.connect(own) as client:
+            found = client.query("SELECT count() FROM points FINAL WHERE topic_id = {id:UUID}", {"id": topic_id})
+        return found.result_rows == [(sent,)] or None
+
+    until(archived, SECONDS, "the archive of all points")
 
 
 def test_a_log_is_trimmed_below_what_any_restore_reads(own: Settings, sender: Sender, tmp_path: Path) -> None:
@@ -141,34 +172,3 @@ def test_a_job_that_stands_still_holds_the_log(own: Settings, sender: Sender) ->
     with sender:
         deploy(own, Options(), print)
     expect_counted(own, sender.sent)
-
-
-def test_the_log_of_points_is_trimmed_too(own: Settings) -> None:
-    keep, topic = KeepLog(own), own.topics.points
-    producer = Producer({**own.kafka_client, "acks": "all"})
-    series = series_of("trimmed", "gauge", {})
-    numbers = count()
-
-    def trimmed() -> bool | None:
-        """Sends a point to each partition meanwhile."""
-        now = int(time.time() * 1000)
-        value = encode_points([Point(series, now, float(next(numbers)))])
-        for partition in range(2):
-            producer.produce(topic.name, value, partition=partition)
-        assert producer.flush(SECONDS) == 0
-        keep()
-        return all(begins(own, topic)) or None
-
-    deploy(own, Options(), print)
-    trimmed()
-    fill(own, topic, 200)
-    until(trimmed, SECONDS, "the trimming of both partitions of points", every=0.5)
-    sent = 2 * next(numbers)
-    topic_id = kafka_topics.topic_ids(own)[topic.name]
-
-    def archived() -> bool | None:
-        with store.connect(own) as client:
-            found = client.query("SELECT count() FROM points FINAL WHERE topic_id = {id:UUID}", {"id": topic_id})
-        return found.result_rows == [(sent,)] or None
-
-    until(archived, SECONDS, "the archive of all points")
