@@ -31,7 +31,7 @@ TAGS: Final = collect_tags.CONNECTIONS
 
 
 def kinds() -> list[Kind]:
-    """Tags one by one; bodies of thousands, packed: at the peak as many at a time as are never refused."""
+    """Tags one by one; bodies of thousands, packed, at the peak as many at a time as are never refused."""
     return [
         Kind("tags", collect_tags.tag_requests(), 204, 1, TAGS, 3 * TAGS, probed=True),
         Kind(
@@ -83,6 +83,6 @@ async def _measure(settings: Settings, child: Child, kind: Kind, seconds: float)
 def _missing(kind: Kind, rounds: list[tuple[Peak, Flood]], found: int) -> list[str]:
     """Whether the topic holds what was accepted, and at most what may have been."""
     accepted = kind.events * sum((peak.taken + calls.taken).total() for peak, calls in rounds)
-    unknown = kind.events * sum(calls.unknown for _, calls in rounds)
+    unknown = kind.events * sum(peak.unknown + calls.unknown for peak, calls in rounds)
     holds = accepted <= found <= accepted + unknown
     return [] if holds else [f"{accepted} accepted, {unknown} not answered, {found} in the topic"]

@@ -158,7 +158,7 @@ class Api(Section):
     bulk_rows: int = Field(default=5000, ge=1)
     max_body_bytes: Positive = 16_777_216  # after decompression
     buffer_bytes: Positive = 67_108_864  # of what waits for the broker
-    pending_tags: int = Field(default=128, ge=1)  # sent one by one, that may wait in a process that is overloaded
+    pending_tags: int = Field(default=128, ge=1)  # single calls that wait before an overloaded process refuses
     breaker_seconds: float = Field(default=1.5, gt=0)
     disk_budget_bytes: int = Field(default=0, ge=0)  # of the state folder; 0: all that its file system has left for it
     shed_at: float = Field(default=0.8, gt=0, le=1)  # share of that budget from which events are refused

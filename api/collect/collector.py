@@ -77,7 +77,6 @@ class Collector:
         batch = lane.batch
         batch.add(line, time, now, future)
         self._buffered += len(line) + 1
-        self.load.pending += 1
         if len(batch.lines) >= self._api.batch_lines or batch.size >= LARGEST_BATCH_BYTES:
             self._send_batch(lane)
         elif self._timer is None:
@@ -143,11 +142,9 @@ class Collector:
 
     def _send_batch(self, lane: Lane) -> None:
         batch: Batch = lane.take()
-        self._send(lane, batch.record(lane.partition), batch.waiting, batch.size, len(batch.waiting))
+        self._send(lane, batch.record(lane.partition), batch.waiting, batch.size)
 
-    def _send(
-        self, lane: Lane, record: OutRecord, waiting: list[asyncio.Future[None]], size: int, single: int = 0
-    ) -> None:
+    def _send(self, lane: Lane, record: OutRecord, waiting: list[asyncio.Future[None]], size: int) -> None:
         number, sent = next(self._numbers), self._loop.time()
         lane.breaker.sent(number, sent)
         lane.last_sent = sent
@@ -156,7 +153,6 @@ class Collector:
             now = self._loop.time()
             lane.breaker.settled(number, error is None, now)
             self._buffered -= size
-            self.load.pending -= single
             _report(record.rows, error, now - sent)
             _settle(waiting, error)
 

@@ -15,7 +15,7 @@ class Pause:
     """Of one kind of refusals."""
 
     def __init__(self, each: float) -> None:
-        """The more wait the longer, by `each` seconds: ten times what one costs, so that refusing takes a tenth of the
+        """The more wait the longer, by `each` seconds: so refusing takes what one costs, divided by that, of the
         process."""
         self._each = each
         self.waiting = 0  # refusals

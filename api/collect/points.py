@@ -54,8 +54,9 @@ class PairsHandler:
         self._taker = taker
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
-        if self._taker.load.refuses:
-            return await self._taker.load.refusal()
+        load = self._taker.load
+        if load.refuses:
+            return await load.refusal()
         body = await read_body(receive, _LARGEST_PAIRS_BYTES)
         now = self._taker.clock()
         try:
@@ -64,5 +65,5 @@ class PairsHandler:
         except Problem as problem:
             metrics.REJECTED.labels(refused(problem)).inc()
             raise
-        await self._taker.take(points, now)
+        await load.until(self._taker.take(points, now))
         return NO_CONTENT

@@ -21,8 +21,9 @@ class TagHandler:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive) -> Response:
-        if self._collector.load.refuses:
-            return await self._collector.load.refusal()
+        load = self._collector.load
+        if load.refuses:
+            return await load.refusal()
         body = await read_body(receive, _LARGEST_TAG_BYTES)
         now = self._clock()
         try:
@@ -32,5 +33,5 @@ class TagHandler:
         except InvalidTag as error:
             metrics.REJECTED.labels(error.field).inc()
             raise invalid(error.field, error.reason) from None
-        await self._collector.add(shard_of(tag.cookie), encode_tag(tag), time, now)
+        await load.until(self._collector.add(shard_of(tag.cookie), encode_tag(tag), time, now))
         return NO_CONTENT

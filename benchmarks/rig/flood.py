@@ -52,12 +52,15 @@ class Kind:
 @dataclass(frozen=True)
 class Peak:
     """The most that was acknowledged: calls a second, the 99th percentile in seconds; memory in bytes. `taken`: how
-    often each request was since the start, by its place, a probe's with them."""
+    often each request was since the start, by its place, a probe's with them; `refused`: the share of the calls that
+    were not; `unknown`: how many may or may not have been."""
 
     rate: float
     p99: float
     memory: int
     taken: Counter[int]
+    refused: float
+    unknown: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class Flood:
     @property
     def seen(self) -> Seen:
         """What a client saw."""
-        return self.probe or Seen(self.calls.accepted, self.calls.shed, self.calls.taken, self.calls.failed)
+        calls = self.calls
+        return self.probe or Seen(calls.accepted, calls.shed, calls.taken, calls.failed, calls.due - calls.sent)
 
     @property
     def taken(self) -> Counter[int]:
@@ -102,7 +106,9 @@ async def peak(settings: Settings, child: Child, kind: Kind, seconds: float) -> 
         rate, latencies = len(closed.latencies) / (time.monotonic() - began), closed.latencies
         await closed.stop()
     p99 = quantile(sorted(seen.accepted if seen else latencies), 0.99)
-    return Peak(rate, p99, _memory(child), closed.taken + (seen.taken if seen else Counter()))
+    refused = closed.refused.total() / max(closed.refused.total() + closed.answered, 1)
+    taken, unknown = (seen.taken, seen.failed.total()) if seen else (Counter[int](), 0)
+    return Peak(rate, p99, _memory(child), closed.taken + taken, refused, unknown)
 
 
 async def flood(settings: Settings, child: Child, kind: Kind, rate: float, seconds: float) -> Flood:
@@ -110,8 +116,10 @@ async def flood(settings: Settings, child: Child, kind: Kind, rate: float, secon
     calls = OpenLoop(settings.host, settings.api.port, kind.requests, kind.status, kind.clients)
     async with _probe(settings, kind) as probe:
         sampler = asyncio.create_task(_most_memory(child))
-        seen, _ = await asyncio.gather(_seen(probe, seconds), calls.run(kind.times * rate, seconds))
-        sampler.cancel()
+        try:
+            seen, _ = await asyncio.gather(_seen(probe, seconds), calls.run(kind.times * rate, seconds))
+        finally:
+            sampler.cancel()
     return Flood(calls, seconds, max(_memory(child), *await asyncio.gather(sampler)), seen)
 
 
@@ -178,7 +186,10 @@ def show(name: str, kind: Kind, most: Peak, flooded: Flood) -> None:
             f"{len(one)} {what}, p99 {quantile(one, 0.99) * 1000:.0f} ms"
             for what, one in zip(("accepted", "refused"), seen, strict=True)
         ]
-        click.echo(f"by the probe: {'; '.join(told)}")
+        click.echo(
+            f"by the probe: {'; '.join(told)}; not made: {flooded.probe.unsent}; failed: {dict(flooded.probe.failed)}"
+        )
+    click.echo(f"refused at the peak: {most.refused:.2%}")
     click.echo(
         f"memory {flooded.memory / 1e6:.0f} MB, before it {most.memory / 1e6:.0f} MB; failed: {dict(calls.failed)}"
     )

@@ -23,12 +23,14 @@ NICE: Final = -10
 
 
 class Seen(NamedTuple):
-    """Latencies in seconds of the calls that were accepted and refused; `taken` and `failed` as of `OpenLoop`."""
+    """Latencies in seconds of the calls that were accepted and refused; `taken` and `failed` as of `OpenLoop`;
+    `unsent`: the calls that were due while all connections were taken."""
 
     accepted: Sequence[float]
     shed: Sequence[float]
     taken: Counter[int]
     failed: Counter[str]
+    unsent: int
 
 
 class Probe:
@@ -63,4 +65,4 @@ def _call(host: str, port: int, requests: Sequence[bytes], status: int, seconds:
 async def _calls(host: str, port: int, requests: Sequence[bytes], status: int, seconds: float) -> Seen:
     calls = OpenLoop(host, port, requests, status, CONNECTIONS)
     await calls.run(CALLS, seconds)
-    return Seen(calls.accepted, calls.shed, calls.taken, calls.failed)
+    return Seen(calls.accepted, calls.shed, calls.taken, calls.failed, calls.due - calls.sent)

@@ -20,6 +20,7 @@ import yaml
 from contracts.settings import Settings
 from infra.embedded.java import classpath, java
 from infra.embedded.part import PROBE_SECONDS, Part, PartError, http_reason
+from infra.flink.client import flink_folders
 from infra.flink.client import flink_home as wheel_home
 from infra.flink.options import job_options
 from infra.flink.rest import FlinkError, Rest
@@ -202,19 +203,15 @@ def cluster_options(settings: Settings) -> dict[str, object]:
 
 def flink_environment(settings: Settings, conf: Path) -> dict[str, str]:
     """Where Flink finds itself and the interpreter, with every folder it writes to outside of the wheel."""
-    home, state = flink_home(), settings.state_path / "flink"
+    state = settings.state_path / "flink"
     (state / "tmp").mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": "",  # the jobs' code is shipped with them
-        "FLINK_HOME": str(home),
+        **flink_folders(settings),
         "FLINK_CONF_DIR": str(conf),
         "FLINK_LOG_DIR": str(state / "tmp"),
         "FLINK_PID_DIR": str(state / "tmp"),
-        "FLINK_PLUGINS_DIR": str(home / "plugins"),
-        "FLINK_OPT_DIR": str(home / "opt"),
-        "FLINK_LIB_DIR": str(settings.tools_path / "flink"),
-        "FLINK_BIN_DIR": str(home / "bin"),
         "NUMBA_CACHE_DIR": str(settings.tools_path / "compiled"),  # what workers compile outlives the state folder
     }
 

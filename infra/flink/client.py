@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from contracts.settings import CONFIG_VARIABLE, PREFIX, Settings
-from infra.embedded.java import java
+from infra.embedded.java import classpath, java
 from infra.embedded.launch import tied
 from infra.embedded.niceness import renice
 from infra.embedded.part import PartError
@@ -34,9 +34,11 @@ RESTORE_CHOICES: Final = "For an older one, below flink/checkpoints: tidewatch d
 TAIL_LINES: Final = 25
 TEMPORARY: Final = "tmp"  # the client leaves folders behind
 REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "deploy" / "requirements-jobs.txt"
-# The client lives for seconds: little heap, and no time spent on optimising what runs once, nor on verifying the
-# planner's classes, a sixth of all that it takes (the set-up compares the checksums of jars).
+# It lives for seconds: little heap, and no time spent on optimising what runs once, nor on verifying the planner's
+# classes, a sixth of all that it takes (the set-up compares the checksums of jars). It comes after what `flink.options`
+# tells all of Flink, which is sized for servers.
 CLIENT_JVM: Final = (
+    "-XX:+IgnoreUnrecognizedVMOptions",
     "-Xmx768m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -62,6 +64,18 @@ def flink_home() -> Path:
     if spec is None or spec.origin is None:
         raise FlinkError("the package apache-flink is not installed here: run `make setup`")
     return Path(spec.origin).parent
+
+
+def flink_folders(settings: Settings) -> dict[str, str]:
+    """Where Flink finds itself, as its scripts would tell it by the environment."""
+    home = flink_home()
+    return {
+        "FLINK_HOME": str(home),
+        "FLINK_PLUGINS_DIR": str(home / "plugins"),
+        "FLINK_OPT_DIR": str(home / "opt"),
+        "FLINK_LIB_DIR": str(settings.tools_path / "flink"),
+        "FLINK_BIN_DIR": str(home / "bin"),
+    }
 
 
 def check(job: Job, timeout: float = 60.0) -> None:
@@ -111,24 +125,16 @@ def run(settings: Settings, job: Job, timeout: float) -> str:
 
 
 def _flink(settings: Settings, folder: Path, options: Mapping[str, str]) -> list[str]:
-    """The program behind `bin/flink`, which would start two JVMs more, to read a configuration that we know."""
-    jars = sorted(_jars(settings).glob("*.jar"))
-    if not jars:
-        raise FlinkError(f"no jars of Flink in {_jars(settings)}: run `make setup`, or set tools_dir to where they are")
+    """The program behind `bin/flink`, which would start two JVMs more, to look at Java and at a configuration that we
+    know. Of `env.java.opts` those for `all` and `client` count."""
     try:
-        program = java()
+        program, libraries = java(), classpath(settings, "flink")
     except PartError as error:
         raise FlinkError(str(error)) from None
     told = " ".join(options.get(f"env.java.opts.{whose}", "") for whose in ("all", "client")).split()
-    log = folder / "client.log"
-    logging = [f"-Dlog.file={log}", f"-Dlog4j.configurationFile={folder / 'log4j-cli.properties'}"]
-    memory = [*CLIENT_JVM, f"-Djava.io.tmpdir={folder / TEMPORARY}"]
-    return [program, *memory, *told, *logging, "-classpath", ":".join(map(str, jars)), CLIENT]
-
-
-def _jars(settings: Settings) -> Path:
-    ours = settings.tools_path / "flink"
-    return ours if ours.is_dir() else flink_home() / "lib"
+    logging = [f"-Dlog.file={folder / 'client.log'}", f"-Dlog4j.configurationFile={folder / 'log4j-cli.properties'}"]
+    temporary = f"-Djava.io.tmpdir={folder / TEMPORARY}"
+    return [program, *told, *CLIENT_JVM, *logging, temporary, "-classpath", libraries, CLIENT]
 
 
 def _arguments(settings: Settings, job: Job) -> list[str]:
@@ -150,7 +156,7 @@ def _run_bounded(
 
     It dies with the caller: it would go on to submit the job to whatever cluster it finds at the address later.
     """
-    with subprocess.Popen(  # noqa: S603 - the program is the wheel's, the arguments are a list
+    with subprocess.Popen(  # noqa: S603 - Flink's own client, the arguments are a list
         tied(command),
         env=environment,
         cwd=cwd,
@@ -173,17 +179,12 @@ def _run_bounded(
 def _environment(settings: Settings, folder: Path, shared: Path) -> dict[str, str]:
     """Nothing of the checkout (PYTHONPATH), and no setting but those of the file: the ones in effect for the caller."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith((PREFIX, "FLINK_", "PYTHON"))}
-    home = flink_home()
     return {
         **kept,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),
-        "FLINK_HOME": str(home),
+        **flink_folders(settings),
         "FLINK_CONF_DIR": str(folder),
         "FLINK_LOG_DIR": str(folder),
-        "FLINK_LIB_DIR": str(_jars(settings)),
-        "FLINK_BIN_DIR": str(home / "bin"),
-        "FLINK_OPT_DIR": str(home / "opt"),
-        "FLINK_PLUGINS_DIR": str(home / "plugins"),
         CONFIG_VARIABLE: str(shared),
     }
 

@@ -32,7 +32,7 @@ PartitionBuffer.flush_now = _fail
 """
 ALL_OF_TAGS = f"PIPELINES = ({', '.join(names.DATA_PIPELINES)})"
 OF_POINTS = "    metrics.build(env, settings, points)\n"
-COUNTED = ("archive", "aggregates")  # what `counted` looks at
+ALL = (*names.DATA_PIPELINES, *names.POINT_PIPELINES)
 BATCH = 20  # tags a record
 LOOK = 0.5  # seconds between counts: each takes ClickHouse and us a good part of 0.1 s
 PAUSE = 0.05  # seconds between records: 400 tags a second
@@ -117,10 +117,10 @@ def expect_counted(settings: Settings, sent: int) -> None:
     assert counted(settings) == (sent, sent, 0)
 
 
-def other_code(folder: Path, pipelines: Collection[str] = COUNTED, **files: str) -> Path:
+def other_code(folder: Path, pipelines: Collection[str] = ALL, **files: str) -> Path:
     """Our code with these pipelines alone in the job `data` and other files in `jobs/`, packed.
 
-    A test takes the pipelines that it looks at: each costs seconds of every start, and every checkpoint's.
+    A test that looks at one pipeline takes it alone: each costs seconds of every start, and every checkpoint's.
     """
     for room in package.FOLDERS:
         shutil.copytree(package.ROOT / room, folder / room)
@@ -131,7 +131,7 @@ def other_code(folder: Path, pipelines: Collection[str] = COUNTED, **files: str)
 
 def _data(pipelines: Collection[str]) -> str:
     text = (package.ROOT / "jobs" / "data.py").read_text()
-    assert (text.count(ALL_OF_TAGS), text.count(OF_POINTS)) == (1, 1)
+    assert (text.count(ALL_OF_TAGS), text.count(OF_POINTS)) == (1, 1), "jobs/data.py names its pipelines otherwise"
     of_tags = ", ".join(name for name in names.DATA_PIPELINES if name in pipelines)
     text = text.replace(ALL_OF_TAGS, f"PIPELINES = ({of_tags},)" if of_tags else "PIPELINES = ()")
     return text if set(names.POINT_PIPELINES) & set(pipelines) else text.replace(OF_POINTS, "")

@@ -86,7 +86,7 @@ def wait_for_refusal(api: ApiServer) -> None:
 
 def test_sigterm_finishes_what_is_in_flight(topic: Settings) -> None:
     """The tags wait for their batch when the signal comes."""
-    linger = {"TIDEWATCH_API__LINGER_MILLISECONDS": "3000"}
+    linger = {"TIDEWATCH_API__LINGER_MILLISECONDS": "5000"}
     api = ApiServer(topic, **{NAME_VARIABLE: topic.topics.user_tags.name}, **linger)
     assert statuses_of_the_last(api, 30) == [204] * 30
     assert len(tags_in(read_log(topic))) == 30
@@ -107,7 +107,7 @@ def statuses_of_the_last(api: ApiServer, count: int) -> list[int]:
         api.terminate()
         statuses = [answer.result().status for answer in answers]
     assert api.wait() == 0
-    assert time.monotonic() - started < 2 * DRAIN_SECONDS  # half of it on a machine that has nothing else to do
+    assert time.monotonic() - started < 2 * DRAIN_SECONDS  # a busy machine may need some seconds to end a process
     return statuses
 
 
@@ -117,11 +117,12 @@ def tag(number: int) -> bytes:
 
 
 def wait_for_buffered(api: ApiServer, sizes: dict[Future[Answer], int]) -> None:
-    """Until the collector holds all of these tags, by the sizes of those without an answer: who has not even connected
-    when SIGTERM comes is turned away."""
+    """Until the collector holds all of these tags, by the sizes of those without an answer, some at least: who has not
+    even connected when SIGTERM comes is turned away."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         least = sum(size for answer, size in sizes.items() if not answer.done())
+        assert least, "all were answered before the signal"
         lines = api.call("GET", "/metrics").body.decode().splitlines()
         buffered = [line.split()[1] for line in lines if line.startswith("tidewatch_api_buffered_bytes{")]
         if sum(map(float, buffered)) >= least:

@@ -1,8 +1,7 @@
 """`tidewatch deploy` on real parts: code is replaced while traffic goes on, and what was counted is what was sent.
 
 The tests share the job, because each start of it takes many seconds; each begins by seeing that it runs, as the one
-before left it. For the same reason it has only the pipelines that are looked at, and one worker but where the
-parallelism is what is tested.
+before left it. For the same reason it has one worker but where the parallelism is what is tested.
 """
 
 from collections.abc import Iterator

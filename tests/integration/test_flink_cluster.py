@@ -112,11 +112,15 @@ def stopped(cluster: FlinkCluster, tmp_path_factory: pytest.TempPathFactory) -> 
     output.touch()
     assert cluster.running(NAME) is None
     job = cluster.submit(NAME, "jobs.count", [str(output)], code=make_code(folder / "1", "v1"), timeout=SECONDS)
-    running = cluster.running(NAME)
-    cluster.wait_healthy(job, SECONDS)
-    until(lambda: len(counts(output)) >= 100 or None, SECONDS, "the first counts")
-    metrics, newest = cluster.metrics(job, time.time()), cluster.newest_restore_point(NAME)
-    return Stopped(job, output, running, metrics, newest, cluster.stop_with_savepoint(job, SECONDS))
+    try:
+        running = cluster.running(NAME)
+        cluster.wait_healthy(job, SECONDS)
+        until(lambda: len(counts(output)) >= 100 or None, SECONDS, "the first counts")
+        metrics, newest = cluster.metrics(job, time.time()), cluster.newest_restore_point(NAME)
+        return Stopped(job, output, running, metrics, newest, cluster.stop_with_savepoint(job, SECONDS))
+    except Exception:
+        cluster.cancel(job, SECONDS)  # the next test begins with nothing that runs
+        raise
 
 
 def test_a_job_goes_on_from_its_savepoint_with_other_code(

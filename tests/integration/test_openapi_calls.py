@@ -58,4 +58,5 @@ def test_every_route_answers_as_described(case: Case[Any], api: ApiServer) -> No
         # A link that needs two seconds for its look is taken for broken; it is not for long.
         if case.path != "/readyz" or answer.status_code != 503 or time.monotonic() > deadline:
             break
+        time.sleep(1.0)
     case.validate_response(answer, checks=CHECKS)

@@ -102,7 +102,7 @@ def test_detection_goes_on_with_another_parallelism(job: Job) -> None:
 
     wanted = judged_at_once(hosts)
     wait_until(lambda: len(judged(job.settings, metric)) >= len(wanted))
-    assert judged(job.settings, metric) == wanted, "nothing follows"
+    assert judged(job.settings, metric) == wanted, "the same as at once, and nothing follows"
     assert sum(upper is not None for *_, upper in wanted) > 200, "the detector had begun to judge"
     told = alerts(job.settings)  # once: a live topic
     assert len({alert.message_id for alert in told}) == len(told)

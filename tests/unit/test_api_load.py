@@ -1,4 +1,4 @@
-"""When single tags are refused because more come than can be taken."""
+"""When single calls are refused because more come than can be taken."""
 
 import asyncio
 import json
@@ -20,9 +20,9 @@ def test_it_refuses_while_many_wait_and_the_loop_is_late_again_and_again() -> No
     gate.note(9.0)
     assert not gate.refuses, "a moment in which others had the core is no overload"
     for _ in range(2):
-        gate.note(0.029)
+        gate.note(0.049)
     assert not gate.refuses, "so late it is when all are answered in time"
-    gate.note(0.031)
+    gate.note(0.051)
     assert gate.refuses
     gate.pending = 1
     assert not gate.refuses

@@ -13,6 +13,7 @@ from benchmarks.processes import DRIVER, Usage
 from benchmarks.rig.closed_loop import ClosedLoop
 from benchmarks.rig.collecting import Measured, middle
 from benchmarks.rig.open_loop import OpenLoop
+from benchmarks.rig.probe import CALLS, Probe, Seen
 from contracts.tags import encode_tag
 from testbed.generator import Traffic
 from testbed.wire import Requests
@@ -60,6 +61,24 @@ def test_in_open_loop_what_was_taken_is_known_by_request() -> None:
     assert len(loop.shed) + loop.failed.total() == server.refused
     assert loop.taken.total() == len(loop.accepted) == loop.sent - server.refused
     assert set(loop.taken) == set(range(10))
+
+
+def test_a_probe_tells_what_became_of_its_calls() -> None:
+    async def run() -> tuple[ReferenceServer, Seen]:
+        requests = [Requests("localhost", 80).post("/user_tags", encode_tag(Traffic(1).tag(0)))]
+        async with ReferenceServer(refuse=lambda number: number % 3 == 0) as server:
+            probe = Probe("127.0.0.1", server.port, requests, 204)
+            try:
+                await probe.start()
+                return server, await probe.run(0.5)
+            finally:
+                probe.stop()
+
+    server, seen = uvloop.run(run())
+    assert server.refused > 5
+    assert len(seen.shed) + seen.failed.total() == server.refused
+    assert len(seen.accepted) == seen.taken.total() > 10
+    assert len(seen.accepted) + server.refused + seen.unsent <= CALLS * 0.6
 
 
 def test_sums_of_what_was_accepted() -> None:

@@ -201,5 +201,5 @@ def test_the_fingerprint_is_of_what_jobs_see(settings: Settings) -> None:
 def test_without_the_jars_of_flink_nothing_is_submitted(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "tools" / "flink").mkdir(parents=True)
     empty = settings.model_copy(update={"tools_dir": tmp_path / "tools"})
-    with pytest.raises(FlinkError, match=f"no jars of Flink in {tmp_path}/tools/flink: run `make setup`"):
+    with pytest.raises(FlinkError, match=f"no jars in {tmp_path}/tools/flink: run `make setup`"):
         client.run(empty, client.Job("jobs.data", [], tmp_path / "code.zip"), timeout=10)
