@@ -183,7 +183,7 @@ def show(name: str, kind: Kind, most: Peak, flooded: Flood) -> None:
     if flooded.probe:
         seen = [sorted(latencies) for latencies in (flooded.probe.accepted, flooded.probe.shed)]
         told = [
-            f"{len(one)} {what}, p99 {quantile(one, 0.99) * 1000:.0f} ms"
+            f"{len(one)} {what}, p50 {quantile(one, 0.5) * 1000:.0f} ms, p99 {quantile(one, 0.99) * 1000:.0f} ms"
             for what, one in zip(("accepted", "refused"), seen, strict=True)
         ]
         click.echo(
