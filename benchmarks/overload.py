@@ -16,13 +16,12 @@ from benchmarks import collect_bulk, collect_tags
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
 from benchmarks.rig import flood
-from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker
-from benchmarks.rig.collecting import Collector
+from benchmarks.rig.broker import START_SECONDS, broker
+from benchmarks.rig.collecting import collecting
 from benchmarks.rig.flood import Flood, Kind, Peak
 from benchmarks.rig.topic import count_events
 from contracts.settings import Settings
 from infra import topics
-from infra.embedded import instance
 from infra.embedded.child import Child
 
 SECONDS: Final = 20.0
@@ -58,13 +57,8 @@ def flooded(kind: Kind, seconds: float) -> list[Result]:
     name = f"overload.{kind.name}"
     with broker(f"overload-{kind.name}") as (settings, _):
         topics.ensure(settings, START_SECONDS)
-        instance.write_settings(settings)
-        child = Child(Collector(settings))
-        try:
-            child.wait_ready(START_SECONDS)
+        with collecting(settings) as child:
             rounds = [uvloop.run(_measure(settings, child, kind, seconds)) for _ in range(ROUNDS)]
-        finally:
-            child.stop(STOP_SECONDS)
         found = count_events(settings, kind.stream)
     peak, calls = flood.middle(rounds)
     flood.show(name, kind, peak, calls)

@@ -11,7 +11,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -27,11 +26,10 @@ from benchmarks.failed import BenchmarkFailed
 from benchmarks.overload import ROUNDS, is_chosen
 from benchmarks.results import Result
 from benchmarks.rig import flood, stack
-from benchmarks.rig.collecting import Collector
+from benchmarks.rig.collecting import collecting
 from benchmarks.rig.flood import Flood, Kind, Peak
-from benchmarks.rig.stack import START_SECONDS, STOP_SECONDS, Stack
+from benchmarks.rig.stack import START_SECONDS, Stack
 from benchmarks.rig.topic import count_events
-from infra.embedded import instance
 from infra.embedded.child import Child
 from infra.embedded.clickhouse import ClickHouse
 from infra.embedded.flink import TaskManager
@@ -89,7 +87,7 @@ def run() -> list[Result]:
     accepted = Accepted([by_series(columns.series, columns.value) for columns in STREAM.batches(POINTS)])
     results: list[Result] = []
     wrong: list[str] = []
-    with stack.running("overload-stored") as parts, _collecting(parts) as collector:
+    with stack.running("overload-stored") as parts, collecting(parts.settings) as collector:
         try:
             with parts.job("metrics", "jobs.metrics", parts.topic_argument("points")):
                 for more, told in _floods(parts, collector, kind, accepted):
@@ -165,17 +163,6 @@ def _flood(parts: Stack, collector: Child, kind: Kind, peak: Peak, course: Cours
         parts.children[place] = Child(parts.children[place].part)
         parts.children[place].wait_ready(START_SECONDS)
     return flooded
-
-
-@contextmanager
-def _collecting(parts: Stack) -> Iterator[Child]:
-    instance.write_settings(parts.settings)
-    child = Child(Collector(parts.settings))
-    try:
-        child.wait_ready(START_SECONDS)
-        yield child
-    finally:
-        child.stop(STOP_SECONDS)
 
 
 def _caught_up(parts: Stack, accepted: Accepted) -> float:

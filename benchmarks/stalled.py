@@ -17,12 +17,10 @@ import uvloop
 from benchmarks.collect_tags import tag_requests
 from benchmarks.failed import BenchmarkFailed
 from benchmarks.results import Result
-from benchmarks.rig.broker import START_SECONDS, STOP_SECONDS, broker
-from benchmarks.rig.collecting import Collector
+from benchmarks.rig.broker import START_SECONDS, broker
+from benchmarks.rig.collecting import collecting
 from benchmarks.rig.open_loop import OpenLoop
 from infra import topics
-from infra.embedded import instance
-from infra.embedded.child import Child
 from testbed.report import quantile
 
 RATE: Final = 1000.0
@@ -40,15 +38,10 @@ def run() -> list[Result]:
     )
     with broker("stalled") as (settings, _):
         topics.ensure(settings, START_SECONDS)
-        instance.write_settings(settings)
-        child = Child(Collector(settings))
-        try:
-            child.wait_ready(START_SECONDS)
+        with collecting(settings) as child:
             process = psutil.Process(child.pid)
             stopped = [process, *process.children(recursive=True)]
             calls = uvloop.run(_drive(settings.host, settings.api.port, stopped, rate, stop, seconds))
-        finally:
-            child.stop(STOP_SECONDS)
     accepted, refused = sorted(calls.accepted), len(calls.shed)
     click.echo(f"{len(accepted)} of {calls.due} calls accepted, {refused} refused, failed: {dict(calls.failed)}")
     results = [

@@ -36,6 +36,18 @@ class Collector(Api):
         return http_reason(f"http://{self.settings.host}:{self.settings.api.port}/healthz")
 
 
+@contextmanager
+def collecting(settings: Settings) -> Iterator[Child]:
+    """A collector with these settings, ready."""
+    instance.write_settings(settings)
+    child = Child(Collector(settings))
+    try:
+        child.wait_ready(2 * START_SECONDS)  # a whole stack may be at work beside it
+        yield child
+    finally:
+        child.stop(STOP_SECONDS)
+
+
 @dataclass(frozen=True)
 class Load:
     """What to send, over and over: whole HTTP requests of `events` events each, so many at a time."""

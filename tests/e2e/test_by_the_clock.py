@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -109,7 +110,7 @@ def test_a_closed_minute_is_scored(stack: Settings, world: World, minute: int) -
     """Out of the job `detection` as the supervisor keeps it."""
     assert FlinkCluster(stack).running(DETECTION_JOB) is not None
     for action in METRICS:
-        wait_until(lambda action=action: wrongly_scored(stack, world, minute, action))  # type: ignore[misc]  # a default argument
+        wait_until(partial(wrongly_scored, stack, world, minute, action))
 
 
 def wrongly_scored(stack: Settings, world: World, minute: int, action: str) -> str | None:
